@@ -1,0 +1,3 @@
+//! The `orderbox` binary.
+
+fn main() {}
