@@ -7,3 +7,6 @@
 //!                                          └─ dead_letters (raw bytes + every error)
 //!       ack <── only after that transaction ──────────┘
 //! ```
+
+pub mod order;
+mod panics;

@@ -1,0 +1,6 @@
+//! Promises about any bytes.
+
+mod generate;
+mod hostile;
+mod oracle;
+mod properties;
