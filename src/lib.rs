@@ -8,5 +8,7 @@
 //!       ack <── only after that transaction ──────────┘
 //! ```
 
+mod digest;
 pub mod order;
 mod panics;
+pub mod store;

@@ -1,0 +1,267 @@
+//! Failures of a store are sorted by what a retry would do:
+//!
+//! | class | what follows |
+//! |---|---|
+//! | [`Class::Data`] | the row can never be stored: when it fails alone, twice, it becomes a dead letter `refused_by_store` |
+//! | [`Class::Redelivery`] | the message is there already. Every insert skips what is there (outcome `unchanged`), so no call answers this; were one to, it is treated like a row that fails for now |
+//! | [`Class::Transient`] | everything else, unknown codes included: nothing is acked, nothing becomes a dead letter, it is tried again until it heals |
+
+use std::time::Duration;
+
+use sqlx::{error::DatabaseError, migrate::MigrateError, postgres::PgDatabaseError, postgres::PgSeverity};
+use thiserror::Error;
+
+/// What a retry would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Fail again: the data itself is refused.
+    Data,
+    /// Find the message already there.
+    Redelivery,
+    /// Succeed once the store has healed.
+    Transient,
+}
+
+impl Class {
+    /// Every class.
+    pub const ALL: [Self; 3] = [Self::Data, Self::Redelivery, Self::Transient];
+
+    /// The label in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Redelivery => "redelivery",
+            Self::Transient => "transient",
+        }
+    }
+}
+
+/// A call to the store that failed.
+#[derive(Debug, Error)]
+#[error("{transaction}: {message}")]
+pub struct StoreError {
+    /// The named transaction that failed, as in `settle`.
+    pub transaction: &'static str,
+    /// What a retry would do.
+    pub class: Class,
+    /// `true` when the server answered with an error, so the transaction is known to be rolled back and a smaller batch
+    /// may do; `false` for a lost connection or a time-out: the outcome is unknown. Also `false` when no connection was
+    /// to be had: the transaction never began, and a smaller batch would fare no better.
+    pub answered: bool,
+    /// The database's code where it gave one: an SQLSTATE, or SQLite's extended result code.
+    pub code: Option<String>,
+    /// For a person: what happened. Holds no payload and no personal data: of a database's answer only the message is told,
+    /// never its details, which quote the whole row.
+    pub message: String,
+}
+
+/// A failure inside a store, before it has the name of its transaction.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// No connection was to be had.
+    Connect(sqlx::Error),
+    /// A statement failed.
+    Statement(sqlx::Error),
+    /// No answer in this time.
+    TimedOut(Duration),
+    /// The database can't be used as it is; says why and what to do.
+    Unfit(String),
+    /// Other instances kept changing the same rows.
+    Overtaken,
+}
+
+impl Failure {
+    /// `true` when the connection is still in step with the server and may be used again after a ROLLBACK.
+    pub(super) fn answered(error: &sqlx::Error) -> bool {
+        match error {
+            sqlx::Error::Database(answer) => !is_fatal(answer.as_ref()),
+            sqlx::Error::Migrate(source) => match source.as_ref() {
+                MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+                    Self::answered(source)
+                }
+                _ => true,
+            },
+            // Values that this side could not encode or decode: the server had no part in it.
+            sqlx::Error::Encode(_)
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::RowNotFound
+            | sqlx::Error::InvalidArgument(_) => true,
+            // Io, Tls, Protocol, WorkerCrashed and what a later sqlx adds: assume the worst.
+            _ => false,
+        }
+    }
+
+    /// The error that callers see.
+    pub(super) fn named(self, transaction: &'static str) -> StoreError {
+        let (class, answered, code, message) = match self {
+            Self::Connect(error) => {
+                (Class::Transient, false, code(&error), format!("cannot connect: {}", describe(&error)))
+            }
+            Self::Statement(error) => {
+                (classify(&error), Self::answered(&error), code(&error), describe(&error))
+            }
+            Self::TimedOut(limit) => {
+                (Class::Transient, false, None, format!("no answer within {} s", limit.as_secs_f64()))
+            }
+            Self::Unfit(message) => (Class::Transient, true, None, message),
+            Self::Overtaken => {
+                let message = "other instances kept changing the same rows".to_owned();
+                (Class::Transient, true, None, message)
+            }
+        };
+        StoreError { transaction, class, answered, code, message }
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Statement(error)
+    }
+}
+
+/// The server ends the connection with this error. It may say so after a commit that it could not report, so the outcome
+/// is unknown: <https://www.postgresql.org/docs/current/warm-standby.html#SYNCHRONOUS-REPLICATION>.
+fn is_fatal(answer: &dyn DatabaseError) -> bool {
+    answer
+        .try_downcast_ref::<PgDatabaseError>()
+        .is_some_and(|answer| matches!(answer.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+}
+
+/// The database's own answer, if the error holds one.
+fn answer(error: &sqlx::Error) -> Option<&dyn DatabaseError> {
+    match error {
+        sqlx::Error::Database(answer) => Some(answer.as_ref()),
+        sqlx::Error::Migrate(source) => match source.as_ref() {
+            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => answer(source),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    answer(error).and_then(DatabaseError::code).map(|code| code.into_owned())
+}
+
+fn classify(error: &sqlx::Error) -> Class {
+    let Some(answer) = answer(error) else { return Class::Transient };
+    match answer.try_downcast_ref::<PgDatabaseError>() {
+        Some(answer) => classify_sqlstate(answer.code(), answer.constraint()),
+        None => answer
+            .code()
+            .and_then(|code| code.parse().ok())
+            .map_or(Class::Transient, |code| classify_sqlite(code, answer.message())),
+    }
+}
+
+/// The policy for PostgreSQL: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn classify_sqlstate(code: &str, constraint: Option<&str>) -> Class {
+    match code {
+        // Data exceptions: out of range, not a number, not in the encoding.
+        code if code.starts_with("22") => Class::Data,
+        // NOT NULL and CHECK; a row too big for a page or an index.
+        "23502" | "23514" | "54000" => Class::Data,
+        // Unique keys: only the one on message_id means that this very message is there.
+        "23505" if constraint.is_some_and(|name| name.ends_with("_message_id_key")) => Class::Redelivery,
+        // Away, full, busy, read-only, refused, or not known: none of it is the message's fault.
+        _ => Class::Transient,
+    }
+}
+
+/// The policy for SQLite's extended result codes: <https://www.sqlite.org/rescode.html>.
+fn classify_sqlite(code: i32, message: &str) -> Class {
+    const TOOBIG: i32 = 18;
+    const CONSTRAINT: i32 = 19;
+    const MISMATCH: i32 = 20;
+    const FOREIGN_KEY: i32 = CONSTRAINT | 3 << 8;
+    const PRIMARY_KEY: i32 = CONSTRAINT | 6 << 8;
+    const UNIQUE: i32 = CONSTRAINT | 8 << 8;
+    const ROW_ID: i32 = CONSTRAINT | 10 << 8;
+    match code {
+        UNIQUE if message.ends_with(".message_id") => Class::Redelivery,
+        // A row that another writer put there or took away: a retry sees it.
+        UNIQUE | PRIMARY_KEY | ROW_ID | FOREIGN_KEY => Class::Transient,
+        // The low byte is the primary code. CHECK, NOT NULL, triggers, STRICT types; a value over the size limit.
+        code if matches!(code & 0xff, CONSTRAINT | TOOBIG | MISMATCH) => Class::Data,
+        // Busy, full, read-only, moved, corrupt, or not known: none of it is the message's fault.
+        _ => Class::Transient,
+    }
+}
+
+/// What happened, without values: PostgreSQL quotes the refused value after a colon or in quotes.
+fn describe(error: &sqlx::Error) -> String {
+    match answer(error) {
+        Some(answer) => {
+            let code = answer.code().unwrap_or_default();
+            let message = answer.message();
+            let message = if code.starts_with("22") {
+                message.split([':', '"']).next().unwrap_or_default().trim_end()
+            } else {
+                message
+            };
+            format!("{message} ({code})")
+        }
+        None => match error {
+            sqlx::Error::Migrate(source) => match source.as_ref() {
+                MigrateError::VersionMissing(version) => format!(
+                    "the database has migration {version}, which this orderbox does not know: it was written by a newer \
+                     one; run that one"
+                ),
+                other => format!("cannot bring the schema up to date: {other}"),
+            },
+            other => other.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlstates_are_sorted_by_what_a_retry_would_do() {
+        for code in ["22003", "22021", "22P02", "23502", "23514", "54000"] {
+            assert_eq!(classify_sqlstate(code, None), Class::Data, "{code}");
+        }
+        assert_eq!(classify_sqlstate("23505", Some("inbox_message_id_key")), Class::Redelivery);
+        assert_eq!(classify_sqlstate("23505", Some("orders_order_uid_key")), Class::Transient);
+        for code in [
+            "08006", "23503", "23505", "25006", "28P01", "3D000", "40001", "40P01", "42P01", "42501",
+            "53100", "53300", "54001", "55P03", "57014", "57P01", "57P03", "58030", "XX000", "P0001",
+            "00000", "",
+        ] {
+            assert_eq!(classify_sqlstate(code, None), Class::Transient, "{code}");
+        }
+    }
+
+    #[test]
+    fn sqlite_codes_are_sorted_by_what_a_retry_would_do() {
+        // TOOBIG, MISMATCH, CONSTRAINT: plain, CHECK, NOTNULL, TRIGGER, DATATYPE.
+        for code in [18, 20, 19, 275, 1299, 1811, 3091] {
+            assert_eq!(classify_sqlite(code, ""), Class::Data, "{code}");
+        }
+        let message = "UNIQUE constraint failed: inbox.message_id";
+        assert_eq!(classify_sqlite(2067, message), Class::Redelivery);
+        // UNIQUE elsewhere, PRIMARYKEY, ROWID, FOREIGNKEY; ERROR, PERM, ABORT, BUSY, BUSY_SNAPSHOT, LOCKED, NOMEM, READONLY,
+        // INTERRUPT, IOERR, IOERR_FSYNC, CORRUPT, FULL, CANTOPEN, PROTOCOL, SCHEMA, NOTADB, and no code at all.
+        for code in [
+            2067, 1555, 2579, 787, 1, 3, 4, 5, 517, 6, 7, 8, 9, 10, 1034, 11, 13, 14, 15, 17, 26, 0, -1,
+            99999,
+        ] {
+            assert_eq!(classify_sqlite(code, ""), Class::Transient, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_lost_connection_and_a_time_out_have_no_known_outcome() {
+        let lost = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
+        let error = Failure::Statement(lost).named("settle");
+        assert_eq!((error.class, error.answered, error.code), (Class::Transient, false, None));
+
+        let error = Failure::TimedOut(Duration::from_secs(10)).named("settle");
+        assert_eq!((error.class, error.answered), (Class::Transient, false));
+        assert_eq!(error.to_string(), "settle: no answer within 10 s");
+    }
+}

@@ -1,0 +1,100 @@
+//! Everything durable. Only this module speaks SQL; [`Store`] is its one door, and every rule about it is a test that runs
+//! on each implementation (`tests/conformance`).
+
+mod audit;
+mod connect;
+mod dead_letter;
+mod error;
+mod ledger;
+mod model;
+mod pauses;
+mod plan;
+mod pool;
+mod postgres;
+mod report;
+mod sqlite;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use audit::{Audit, ChannelAudit, Difference};
+pub use connect::{ConnectError, Options, ServeLock, connect, lock_for_serve};
+pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterSummary, Resolution};
+pub use error::{Class, StoreError};
+pub use model::{
+    Decision, InboxKey, InboxRow, Message, Outcome, Recorded, Refusal, Settlement, SourceKind, StoredDocument,
+};
+pub(crate) use pauses::Pauses;
+pub use report::{ChannelLedger, ChannelPosition, Outcomes, StoreStatus};
+
+/// The result of a call to the store.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// How long the calls may take that read or rewrite whole tables: [`Store::prepare`] and [`Store::audit`].
+const AT_LENGTH: Duration = Duration::from_secs(600);
+
+/// A database that holds the inbox, the orders, the dead letters and the ledger.
+///
+/// Every call ends within `STORE_TIMEOUT`, but for the two that may work on whole tables (a migration, an audit): these begin
+/// within it and end within ten minutes. One that does not is a [`Class::Transient`] error of unknown outcome, and its
+/// connection is closed, never reused. Every call may be repeated: see each for what a repetition finds.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// `postgresql` or `sqlite`.
+    fn kind(&self) -> &'static str;
+
+    /// Brings the schema up to date and returns what an operator should know (a server that may lose commits, …).
+    async fn prepare(&self) -> Result<Vec<String>>;
+
+    /// One round trip.
+    async fn ping(&self) -> Result<()>;
+
+    /// Commits messages to the inbox, and `received` to the ledger for those that were not there; answers in their order.
+    /// A repetition finds the rows of the first call.
+    async fn record(&self, messages: &[Message]) -> Result<Vec<Recorded>>;
+
+    /// Keys of up to `limit` inbox rows with an id over `after` that have waited at least `min_age` by the store's clock,
+    /// in order of id.
+    async fn unsettled(&self, after: i64, min_age: Duration, limit: usize) -> Result<Vec<InboxKey>>;
+
+    /// The rows of these ids that are still in the inbox.
+    async fn load(&self, ids: &[i64]) -> Result<Vec<InboxRow>>;
+
+    /// Settles a batch in one transaction as if its messages came one by one, ordered by
+    /// (published_at_ns, sequence, message_id); answers in the order given. `None`: somebody else has settled that row,
+    /// nothing was written for it. A repetition therefore answers `None`.
+    async fn settle(&self, batch: &[Settlement<'_>]) -> Result<Vec<Option<Outcome>>>;
+
+    /// Adds one to the attempts of an inbox row and returns them; 0 when the row is no longer there.
+    /// It is also the proof that the store takes writes while one row fails.
+    async fn postpone(&self, id: i64) -> Result<i32>;
+
+    /// The document of an order.
+    async fn document(&self, order_uid: &str) -> Result<Option<Bytes>>;
+
+    /// Up to `limit` documents with an id under `before` (all when `None`), newest first, cut at about `max_bytes`.
+    async fn documents(
+        &self,
+        before: Option<i64>,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredDocument>>;
+
+    /// `true` until the first message was recorded.
+    async fn ledger_is_empty(&self) -> Result<bool>;
+
+    /// Figures that are cheap to read: of the tables only the inbox and an index of the dead letters are counted, never one
+    /// that grows with the orders.
+    async fn status(&self) -> Result<StoreStatus>;
+
+    /// The ledger and every table counted in one snapshot. Reads all of them: seconds for millions of orders.
+    async fn audit(&self) -> Result<Audit>;
+
+    /// Dead letters without their payloads, newest first.
+    async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterSummary>>;
+
+    /// One dead letter with its payload.
+    async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetter>>;
+}

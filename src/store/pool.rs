@@ -1,0 +1,166 @@
+//! Connections that are never handed on in doubt.
+//!
+//! sqlx's pool is not used: it retries a refused connection until the time is up and then says only that time is up, and it
+//! takes a connection back whose last statement was abandoned.
+
+use std::{
+    future::Future,
+    ops::{Deref, DerefMut},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sqlx::Connection;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::error::Failure;
+
+/// A connection that has been idle for longer is asked whether it still lives before it is used.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+/// A connection to one kind of database.
+pub(super) trait Session: Connection + Sized + 'static {
+    /// What a new connection needs.
+    type Settings: Send + Sync + std::fmt::Debug;
+
+    /// Connects, and sets the session up.
+    fn open(settings: &Self::Settings) -> impl Future<Output = Result<Self, sqlx::Error>> + Send;
+
+    /// Runs one statement without parameters or rows.
+    fn run(&mut self, sql: &'static str) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
+/// Up to a number of connections, opened when needed.
+#[derive(Debug)]
+pub(super) struct Pool<S: Session> {
+    settings: S::Settings,
+    /// Fair: whoever has waited longest is next.
+    permits: Semaphore,
+    /// How many connections stay open while they are idle.
+    kept: usize,
+    idle: Mutex<Vec<(S, Instant)>>,
+}
+
+/// One connection, held by one call. Dropping it before [`Lease::end`] closes it and no other, so that a call
+/// which is abandoned in the middle leaves nothing behind for the next one.
+#[derive(Debug)]
+pub(super) struct Lease<'a, S: Session> {
+    pool: &'a Pool<S>,
+    session: Option<S>,
+    in_transaction: bool,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl<S: Session> Pool<S> {
+    pub(super) fn new(settings: S::Settings, size: usize) -> Self {
+        Self { settings, permits: Semaphore::new(size), kept: size, idle: Mutex::default() }
+    }
+
+    /// For calls so rare that each opens a connection of its own, one at a time.
+    pub(super) fn that_keeps_none(settings: S::Settings) -> Self {
+        Self { settings, permits: Semaphore::new(1), kept: 0, idle: Mutex::default() }
+    }
+
+    /// A connection outside any transaction.
+    pub(super) async fn lease(&self) -> Result<Lease<'_, S>, Failure> {
+        let permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        let session = self.session().await.map_err(Failure::Connect)?;
+        Ok(Lease { pool: self, session: Some(session), in_transaction: false, _permit: permit })
+    }
+
+    /// A connection on which `begin` has been run, a statement that begins a transaction.
+    pub(super) async fn begin(&self, begin: &'static str) -> Result<Lease<'_, S>, Failure> {
+        let mut lease = self.lease().await?;
+        match lease.run(begin).await {
+            Ok(()) => {
+                lease.in_transaction = true;
+                Ok(lease)
+            }
+            // A busy SQLite answers here; no transaction is open, so the connection is as good as before.
+            Err(error) => lease.end(Err(error)).await,
+        }
+    }
+
+    /// Ends `call` after `limit`. What kept it has likely befallen the idle connections, too, so they are closed.
+    pub(super) async fn bounded<T>(
+        &self,
+        limit: Duration,
+        transaction: &'static str,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> super::Result<T> {
+        match tokio::time::timeout(limit, call).await {
+            Ok(result) => result,
+            Err(_) => {
+                self.idle().clear();
+                Err(Failure::TimedOut(limit))
+            }
+        }
+        .map_err(|failure| failure.named(transaction))
+    }
+
+    async fn session(&self) -> Result<S, sqlx::Error> {
+        while let Some((mut session, since)) = self.take_idle() {
+            if since.elapsed() <= TRUSTED || session.ping().await.is_ok() {
+                return Ok(session);
+            }
+        }
+        S::open(&self.settings).await
+    }
+
+    fn take_idle(&self) -> Option<(S, Instant)> {
+        self.idle().pop()
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(S, Instant)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Session> Lease<'_, S> {
+    /// Commits what succeeded, rolls back what failed, and hands the connection back when it is in step with the server.
+    pub(super) async fn end<T>(mut self, result: Result<T, sqlx::Error>) -> Result<T, Failure> {
+        let result = match result {
+            Ok(value) if self.in_transaction => self.run("COMMIT").await.map(|()| value),
+            other => other,
+        };
+        let sound = match &result {
+            Ok(_) => true,
+            Err(error) if !Failure::answered(error) => {
+                // Whatever broke this connection has likely broken the idle ones, too.
+                self.pool.idle().clear();
+                false
+            }
+            // SQLite may have rolled back by itself, and then says that there is no transaction: such a connection is
+            // closed, which rolls back too.
+            Err(_) => !self.in_transaction || self.run("ROLLBACK").await.is_ok(),
+        };
+        if sound && let Some(session) = self.session.take() {
+            let mut idle = self.pool.idle();
+            if idle.len() < self.pool.kept {
+                idle.push((session, Instant::now()));
+            }
+        }
+        Ok(result?)
+    }
+
+    /// Undoes the transaction.
+    pub(super) async fn roll_back(mut self) -> Result<(), Failure> {
+        let done = self.run("ROLLBACK").await;
+        self.in_transaction = done.is_err();
+        self.end(done).await
+    }
+}
+
+impl<S: Session> Deref for Lease<'_, S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        self.session.as_ref().expect("only `end` takes the session, and it consumes the lease")
+    }
+}
+
+impl<S: Session> DerefMut for Lease<'_, S> {
+    fn deref_mut(&mut self) -> &mut S {
+        self.session.as_mut().expect("only `end` takes the session, and it consumes the lease")
+    }
+}

@@ -1,0 +1,297 @@
+//! PostgreSQL 14 or newer.
+
+mod children;
+mod decimal;
+mod orders;
+mod prepare;
+mod read;
+mod record;
+mod report;
+mod settle;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sqlx::{
+    ConnectOptions, Decode, PgConnection, Row, Type,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgRow},
+};
+
+use self::settle::Settled;
+use super::{
+    AT_LENGTH, Audit, DeadLetter, DeadLetterFilter, DeadLetterSummary, InboxKey, InboxRow, Message, Options,
+    Outcome, Recorded, Result, Settlement, Store, StoreStatus, StoredDocument,
+    error::Failure,
+    ledger,
+    pool::{Pool, Session},
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// READ COMMITTED: each statement sees what the others have committed while it waited for them.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// One snapshot for several reads.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const PING: &str = "SELECT 1";
+/// - A commit that was answered is on disk, whatever the server's default is.
+/// - A plan for the arrays at hand costs more than running it (measured: 40 % of the rate), so plan once.
+/// - That plan outlives the time when the tables were empty and reading them whole was cheap; an index is right at any
+///   size. A plain index scan also takes the locks in the order of the array it is given.
+/// - A statement that takes too long ends before its client gives up, so that the failure is an answer: a lock that somebody
+///   else holds, say in a forgotten psql, is told from a server that is gone.
+/// - A session that lost its client ends as soon as the client has given up.
+const SET_UP: &str = "
+    SELECT set_config('synchronous_commit', 'on', false), set_config('plan_cache_mode', 'force_generic_plan', false),
+        set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),
+        set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false),
+        set_config('idle_in_transaction_session_timeout', $3, false), set_config('TimeZone', 'UTC', false)";
+/// Statements of their own that read or rewrite whole tables: the planner's own choice is best.
+const SET_UP_AT_LENGTH: &str = "
+    SELECT set_config('synchronous_commit', 'on', false), set_config('statement_timeout', $1, false),
+        set_config('idle_in_transaction_session_timeout', $1, false), set_config('TimeZone', 'UTC', false)";
+
+/// Sessions for what must go on however many read: the lanes that settle, the inbox writer, a ping.
+const PIPELINE_CONNECTIONS: usize = 4;
+
+/// How often a batch is tried that another instance overtakes; each time that one has made progress.
+const TRIES: usize = 10;
+
+/// What a new session needs.
+#[derive(Debug)]
+pub(super) struct Settings {
+    server: PgConnectOptions,
+    pace: Pace,
+}
+
+/// How long the calls of a session may take.
+#[derive(Debug)]
+enum Pace {
+    /// `STORE_TIMEOUT`.
+    Bounded(Duration),
+    /// [`AT_LENGTH`].
+    AtLength,
+}
+
+impl Session for PgConnection {
+    type Settings = Settings;
+
+    async fn open(settings: &Settings) -> sqlx::Result<Self> {
+        let mut connection = settings.server.connect().await?;
+        let milliseconds = |time: Duration| format!("{}ms", time.as_millis().max(1));
+        let set_up = match settings.pace {
+            Pace::Bounded(timeout) => sqlx::query(SET_UP)
+                .bind(milliseconds(timeout / 4))
+                .bind(milliseconds(timeout * 4 / 5))
+                .bind(milliseconds(timeout)),
+            Pace::AtLength => sqlx::query(SET_UP_AT_LENGTH).bind(milliseconds(AT_LENGTH)),
+        };
+        set_up.execute(&mut connection).await?;
+        Ok(connection)
+    }
+
+    async fn run(&mut self, sql: &'static str) -> sqlx::Result<()> {
+        sqlx::raw_sql(sql).execute(self).await.map(drop)
+    }
+}
+
+/// A PostgreSQL database.
+#[derive(Debug)]
+pub(super) struct Postgres {
+    pipeline: Pool<PgConnection>,
+    readers: Pool<PgConnection>,
+    /// For `prepare` and `audit`.
+    at_length: Pool<PgConnection>,
+    timeout: Duration,
+    shard: i16,
+}
+
+impl Postgres {
+    pub(super) fn new(server: PgConnectOptions, options: &Options) -> Self {
+        let server = server.application_name("orderbox").disable_statement_logging();
+        let paced = |pace| Settings { server: server.clone(), pace };
+        Self {
+            pipeline: Pool::new(paced(Pace::Bounded(options.timeout)), PIPELINE_CONNECTIONS),
+            readers: Pool::new(paced(Pace::Bounded(options.timeout)), options.max_connections),
+            at_length: Pool::that_keeps_none(paced(Pace::AtLength)),
+            timeout: options.timeout,
+            shard: ledger::random_shard(),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    fn kind(&self) -> &'static str {
+        "postgresql"
+    }
+
+    async fn prepare(&self) -> Result<Vec<String>> {
+        let asked = async {
+            let mut lease = self.at_length.lease().await?;
+            match prepare::server(&mut lease).await {
+                Ok(server) => Ok((lease, server.warnings().map_err(Failure::Unfit)?)),
+                Err(error) => lease.end(Err(error)).await,
+            }
+        };
+        let (mut lease, warnings) = self.at_length.bounded(self.timeout, "prepare", asked).await?;
+        self.at_length
+            .bounded(AT_LENGTH, "prepare", async {
+                let migrated = MIGRATIONS.run_direct(None, &mut *lease, false).await;
+                lease.end(migrated.map_err(sqlx::Error::from)).await?;
+                Ok(warnings)
+            })
+            .await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.pipeline
+            .bounded(self.timeout, "ping", async {
+                let mut lease = self.pipeline.lease().await?;
+                let answer = lease.run(PING).await;
+                lease.end(answer).await
+            })
+            .await
+    }
+
+    async fn record(&self, messages: &[Message]) -> Result<Vec<Recorded>> {
+        self.pipeline
+            .bounded(self.timeout, "record", async {
+                let mut lease = self.pipeline.begin(BEGIN).await?;
+                let recorded = record::record(&mut lease, messages, self.shard).await;
+                lease.end(recorded).await
+            })
+            .await
+    }
+
+    async fn unsettled(&self, after: i64, min_age: Duration, limit: usize) -> Result<Vec<InboxKey>> {
+        self.pipeline
+            .bounded(self.timeout, "unsettled", async {
+                let mut lease = self.pipeline.lease().await?;
+                let keys = read::unsettled(&mut lease, after, min_age, limit).await;
+                lease.end(keys).await
+            })
+            .await
+    }
+
+    async fn load(&self, ids: &[i64]) -> Result<Vec<InboxRow>> {
+        self.pipeline
+            .bounded(self.timeout, "load", async {
+                let mut lease = self.pipeline.lease().await?;
+                let rows = read::load(&mut lease, ids).await;
+                lease.end(rows).await
+            })
+            .await
+    }
+
+    async fn settle(&self, batch: &[Settlement<'_>]) -> Result<Vec<Option<Outcome>>> {
+        self.pipeline
+            .bounded(self.timeout, "settle", async {
+                for _ in 0..TRIES {
+                    let mut lease = self.pipeline.begin(BEGIN).await?;
+                    match settle::settle(&mut lease, batch, self.shard).await {
+                        Ok(Settled::Done(outcomes)) => return lease.end(Ok(outcomes)).await,
+                        Ok(Settled::Overtaken) => lease.roll_back().await?,
+                        Err(error) => return lease.end(Err(error)).await,
+                    }
+                }
+                Err(Failure::Overtaken)
+            })
+            .await
+    }
+
+    async fn postpone(&self, id: i64) -> Result<i32> {
+        self.pipeline
+            .bounded(self.timeout, "postpone", async {
+                let mut lease = self.pipeline.begin(BEGIN).await?;
+                let attempts = record::postpone(&mut lease, id).await;
+                lease.end(attempts).await
+            })
+            .await
+    }
+
+    async fn document(&self, order_uid: &str) -> Result<Option<Bytes>> {
+        self.readers
+            .bounded(self.timeout, "document", async {
+                let mut lease = self.readers.lease().await?;
+                let document = read::document(&mut lease, order_uid).await;
+                lease.end(document).await
+            })
+            .await
+    }
+
+    async fn documents(
+        &self,
+        before: Option<i64>,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredDocument>> {
+        self.readers
+            .bounded(self.timeout, "documents", async {
+                let mut lease = self.readers.lease().await?;
+                let documents = read::documents(&mut lease, before, limit, max_bytes).await;
+                lease.end(documents).await
+            })
+            .await
+    }
+
+    async fn ledger_is_empty(&self) -> Result<bool> {
+        self.readers
+            .bounded(self.timeout, "ledger_is_empty", async {
+                let mut lease = self.readers.lease().await?;
+                let empty = report::ledger_is_empty(&mut lease).await;
+                lease.end(empty).await
+            })
+            .await
+    }
+
+    async fn status(&self) -> Result<StoreStatus> {
+        self.readers
+            .bounded(self.timeout, "status", async {
+                let mut lease = self.readers.begin(BEGIN_SNAPSHOT).await?;
+                let status = report::status(&mut lease).await;
+                lease.end(status).await
+            })
+            .await
+    }
+
+    async fn audit(&self) -> Result<Audit> {
+        let begun = self.at_length.begin(BEGIN_SNAPSHOT);
+        let mut lease = self.at_length.bounded(self.timeout, "audit", begun).await?;
+        self.at_length
+            .bounded(AT_LENGTH, "audit", async {
+                let audit = report::audit(&mut lease).await;
+                lease.end(audit).await
+            })
+            .await
+    }
+
+    async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterSummary>> {
+        self.readers
+            .bounded(self.timeout, "dead_letters", async {
+                let mut lease = self.readers.lease().await?;
+                let dead_letters = report::dead_letters(&mut lease, filter).await;
+                lease.end(dead_letters).await
+            })
+            .await
+    }
+
+    async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetter>> {
+        self.readers
+            .bounded(self.timeout, "dead_letter", async {
+                let mut lease = self.readers.lease().await?;
+                let dead_letter = report::dead_letter(&mut lease, id).await;
+                lease.end(dead_letter).await
+            })
+            .await
+    }
+}
+
+/// A column by its place.
+fn column<'r, T: Decode<'r, sqlx::Postgres> + Type<sqlx::Postgres>>(
+    row: &'r PgRow,
+    index: usize,
+) -> sqlx::Result<T> {
+    row.try_get(index)
+}

@@ -1,0 +1,209 @@
+use std::collections::HashMap;
+
+use sqlx::{PgConnection, Postgres, postgres::PgArguments, query::Query};
+
+use super::{children, column, read::length};
+use crate::store::{
+    Outcome,
+    plan::{Accepted, Current, Fingerprint, Version, plan},
+};
+
+const SELECT_ORDERS: &str = "
+    SELECT id, order_uid, message_id, source, channel, sequence, published_at_ns, octet_length(document), sha256(document)
+    FROM orders WHERE order_uid = ANY ($1) ORDER BY order_uid FOR UPDATE";
+const INSERT_ORDERS: &str = "
+    INSERT INTO orders (order_uid, track_number, entry, locale, internal_signature, customer_id, delivery_service, shardkey,
+        sm_id, date_created, oof_shard, document, message_id, source, channel, sequence, published_at_ns)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::bigint[], $10::timestamptz[], $11::text[], $12::bytea[], $13::text[], $14::text[], $15::text[], $16::bigint[],
+        $17::bigint[])
+    ON CONFLICT (order_uid) DO NOTHING RETURNING id, order_uid";
+const REPLACE_ORDERS: &str = "
+    UPDATE orders SET track_number = new.track_number, entry = new.entry, locale = new.locale,
+        internal_signature = new.internal_signature, customer_id = new.customer_id,
+        delivery_service = new.delivery_service, shardkey = new.shardkey, sm_id = new.sm_id,
+        date_created = new.date_created, oof_shard = new.oof_shard, document = new.document,
+        message_id = new.message_id, source = new.source, channel = new.channel, sequence = new.sequence,
+        published_at_ns = new.published_at_ns, updated_at = now()
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::bigint[], $10::timestamptz[], $11::text[], $12::bytea[], $13::text[], $14::text[], $15::text[], $16::bigint[],
+        $17::bigint[])
+        AS new (order_uid, track_number, entry, locale, internal_signature, customer_id, delivery_service, shardkey, sm_id,
+            date_created, oof_shard, document, message_id, source, channel, sequence, published_at_ns)
+    WHERE orders.order_uid = new.order_uid";
+const FORWARD_ORDERS: &str = "
+    UPDATE orders SET message_id = new.message_id, source = new.source, channel = new.channel, sequence = new.sequence,
+        published_at_ns = new.published_at_ns
+    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
+        AS new (id, message_id, source, channel, sequence, published_at_ns)
+    WHERE orders.id = new.id";
+/// A document that comes without its bytes is still in `orders`.
+const INSERT_HISTORY: &str = "
+    INSERT INTO order_history (order_uid, message_id, source, channel, sequence, published_at_ns, document)
+    SELECT order_uid, message_id, source, channel, sequence, published_at_ns,
+        coalesce(old.document, (SELECT orders.document FROM orders WHERE orders.id = old.order_id))
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[], $8::bigint[])
+        WITH ORDINALITY
+        AS old (order_uid, message_id, source, channel, sequence, published_at_ns, document, order_id, place)
+    ORDER BY place
+    ON CONFLICT (message_id) DO NOTHING";
+
+/// Writes what the accepted messages change; `None` when another session has inserted one of the new uids meanwhile.
+///
+/// The rows that exist are locked before any is inserted, and each of the two goes by ascending uid. So a session that
+/// waits for a locked row has inserted nothing that another could wait for, and inserts wait for each other in one order.
+pub(super) async fn apply(
+    connection: &mut PgConnection,
+    accepted: Vec<Accepted<'_>>,
+) -> sqlx::Result<Option<Vec<(usize, Outcome)>>> {
+    if accepted.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let current = lock(connection, &accepted).await?;
+    let plan = plan(accepted, &current);
+
+    let ids = insert(connection, &plan.inserts).await?;
+    if ids.len() < plan.inserts.len() {
+        return Ok(None);
+    }
+    let mut written = plan
+        .inserts
+        .iter()
+        .map(|accepted| {
+            let id = ids.get(&*accepted.order.order_uid).ok_or(sqlx::Error::RowNotFound)?;
+            Ok((*id, accepted.order))
+        })
+        .collect::<sqlx::Result<Vec<_>>>()?;
+    keep(connection, &plan.history).await?;
+    replace(connection, &plan.replacements).await?;
+    written.extend(plan.replacements.iter().map(|(id, accepted)| (*id, accepted.order)));
+    children::insert(connection, &written).await?;
+    forward(connection, &plan.forwards).await?;
+    Ok(Some(plan.outcomes))
+}
+
+/// Locks the rows that the uids of these messages have now.
+async fn lock(connection: &mut PgConnection, accepted: &[Accepted<'_>]) -> sqlx::Result<Vec<Current>> {
+    let mut uids: Vec<&str> = accepted.iter().map(|accepted| &*accepted.order.order_uid).collect();
+    uids.sort_unstable();
+    uids.dedup();
+    sqlx::query(SELECT_ORDERS)
+        .bind(uids)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Current {
+                id: column(row, 0)?,
+                order_uid: column(row, 1)?,
+                message_id: column(row, 2)?,
+                source: column(row, 3)?,
+                channel: column(row, 4)?,
+                sequence: column(row, 5)?,
+                published_at_ns: column(row, 6)?,
+                document: Fingerprint { length: length(row, 7)?, sha256: column(row, 8)? },
+            })
+        })
+        .collect()
+}
+
+/// Inserts orders and answers the ids of those whose uid was new.
+async fn insert(
+    connection: &mut PgConnection,
+    inserts: &[Accepted<'_>],
+) -> sqlx::Result<HashMap<String, i64>> {
+    if inserts.is_empty() {
+        return Ok(HashMap::new());
+    }
+    bind_orders(INSERT_ORDERS, inserts)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(|row| Ok((column(row, 1)?, column(row, 0)?)))
+        .collect()
+}
+
+/// Overwrites locked rows and takes their children away.
+async fn replace(connection: &mut PgConnection, replacements: &[(i64, Accepted<'_>)]) -> sqlx::Result<()> {
+    if replacements.is_empty() {
+        return Ok(());
+    }
+    let orders: Vec<Accepted<'_>> = replacements.iter().map(|(_, accepted)| *accepted).collect();
+    bind_orders(REPLACE_ORDERS, &orders).execute(&mut *connection).await?;
+    let ids: Vec<i64> = replacements.iter().map(|(id, _)| *id).collect();
+    children::delete(connection, &ids).await
+}
+
+/// A statement with one array for each column of `orders`.
+fn bind_orders(sql: &'static str, orders: &[Accepted<'_>]) -> Query<'static, Postgres, PgArguments> {
+    macro_rules! text {
+        ($field:ident) => {
+            orders.iter().map(|accepted| accepted.order.$field.as_deref()).collect::<Vec<_>>()
+        };
+    }
+    macro_rules! message {
+        (|$message:ident| $value:expr) => {
+            orders
+                .iter()
+                .map(|accepted| {
+                    let $message = accepted.message;
+                    $value
+                })
+                .collect::<Vec<_>>()
+        };
+    }
+    sqlx::query(sql)
+        .bind(orders.iter().map(|accepted| &*accepted.order.order_uid).collect::<Vec<&str>>())
+        .bind(orders.iter().map(|accepted| &*accepted.order.track_number).collect::<Vec<&str>>())
+        .bind(text!(entry))
+        .bind(text!(locale))
+        .bind(text!(internal_signature))
+        .bind(text!(customer_id))
+        .bind(text!(delivery_service))
+        .bind(text!(shardkey))
+        .bind(orders.iter().map(|accepted| accepted.order.sm_id).collect::<Vec<_>>())
+        .bind(orders.iter().map(|accepted| accepted.order.date_created).collect::<Vec<_>>())
+        .bind(text!(oof_shard))
+        .bind(message!(|message| &*message.payload))
+        .bind(message!(|message| &*message.message_id))
+        .bind(message!(|message| message.source.as_str()))
+        .bind(message!(|message| &*message.channel))
+        .bind(message!(|message| message.sequence))
+        .bind(message!(|message| message.published_at_ns))
+}
+
+/// Gives locked rows the identity of the newer message that said the same.
+async fn forward(connection: &mut PgConnection, forwards: &[(i64, Version<'_>)]) -> sqlx::Result<()> {
+    if forwards.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(FORWARD_ORDERS)
+        .bind(forwards.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+        .bind(forwards.iter().map(|(_, to)| to.message_id).collect::<Vec<_>>())
+        .bind(forwards.iter().map(|(_, to)| to.source).collect::<Vec<_>>())
+        .bind(forwards.iter().map(|(_, to)| to.channel).collect::<Vec<_>>())
+        .bind(forwards.iter().map(|(_, to)| to.sequence).collect::<Vec<_>>())
+        .bind(forwards.iter().map(|(_, to)| to.published_at_ns).collect::<Vec<_>>())
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Keeps superseded documents, each message's once.
+async fn keep(connection: &mut PgConnection, history: &[Version<'_>]) -> sqlx::Result<()> {
+    if history.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(INSERT_HISTORY)
+        .bind(history.iter().map(|version| version.order_uid).collect::<Vec<_>>())
+        .bind(history.iter().map(|version| version.message_id).collect::<Vec<_>>())
+        .bind(history.iter().map(|version| version.source).collect::<Vec<_>>())
+        .bind(history.iter().map(|version| version.channel).collect::<Vec<_>>())
+        .bind(history.iter().map(|version| version.sequence).collect::<Vec<_>>())
+        .bind(history.iter().map(|version| version.published_at_ns).collect::<Vec<_>>())
+        .bind(history.iter().map(|version| version.document.bytes()).collect::<Vec<_>>())
+        .bind(history.iter().map(|version| version.document.row()).collect::<Vec<_>>())
+        .execute(connection)
+        .await
+        .map(drop)
+}

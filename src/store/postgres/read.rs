@@ -1,0 +1,107 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use sqlx::{PgConnection, postgres::PgRow};
+
+use super::column;
+use crate::store::{InboxKey, InboxRow, Message, StoredDocument, report::source};
+
+/// With no least age every row counts, whatever the clocks say: after a step back of the clock rows lie in the future.
+const SELECT_UNSETTLED: &str = "
+    SELECT id, message_id, octet_length(payload) FROM inbox
+    WHERE id > $1 AND ($2 = 0 OR received_at <= clock_timestamp() - make_interval(secs => $2))
+    ORDER BY id LIMIT $3";
+const SELECT_INBOX: &str = "
+    SELECT id, message_id, source, channel, sequence, published_at_ns, payload
+    FROM inbox WHERE id = ANY ($1) ORDER BY id";
+const SELECT_DOCUMENT: &str = "SELECT document FROM orders WHERE order_uid = $1";
+/// Cut by the server: rows that it has sent must be read.
+const SELECT_DOCUMENTS: &str = "
+    SELECT id, order_uid, document
+    FROM (
+        SELECT id, order_uid, document, sum(octet_length(document)) OVER (ORDER BY id DESC) - octet_length(document) AS newer
+        FROM (SELECT id, order_uid, document FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2) AS page
+    ) AS measured
+    WHERE newer < $3 ORDER BY id DESC";
+
+/// See [`Store::unsettled`](crate::store::Store::unsettled).
+pub(super) async fn unsettled(
+    connection: &mut PgConnection,
+    after: i64,
+    min_age: Duration,
+    limit: usize,
+) -> sqlx::Result<Vec<InboxKey>> {
+    sqlx::query(SELECT_UNSETTLED)
+        .bind(after)
+        .bind(min_age.as_secs_f64())
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(InboxKey {
+                id: column(row, 0)?,
+                message_id: column::<&str>(row, 1)?.into(),
+                bytes: length(row, 2)?,
+            })
+        })
+        .collect()
+}
+
+/// See [`Store::load`](crate::store::Store::load).
+pub(super) async fn load(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Result<Vec<InboxRow>> {
+    sqlx::query(SELECT_INBOX)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(|row| {
+            let message = Message {
+                message_id: column::<&str>(row, 1)?.into(),
+                source: source(column(row, 2)?)?,
+                channel: column::<&str>(row, 3)?.into(),
+                sequence: column(row, 4)?,
+                published_at_ns: column(row, 5)?,
+                payload: bytes(row, 6)?,
+            };
+            Ok(InboxRow { id: column(row, 0)?, message })
+        })
+        .collect()
+}
+
+/// See [`Store::document`](crate::store::Store::document).
+pub(super) async fn document(connection: &mut PgConnection, order_uid: &str) -> sqlx::Result<Option<Bytes>> {
+    let row = sqlx::query(SELECT_DOCUMENT).bind(order_uid).fetch_optional(connection).await?;
+    row.map(|row| bytes(&row, 0)).transpose()
+}
+
+/// See [`Store::documents`](crate::store::Store::documents).
+pub(super) async fn documents(
+    connection: &mut PgConnection,
+    before: Option<i64>,
+    limit: usize,
+    max_bytes: usize,
+) -> sqlx::Result<Vec<StoredDocument>> {
+    sqlx::query(SELECT_DOCUMENTS)
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(i64::try_from(max_bytes).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(StoredDocument { id: column(row, 0)?, order_uid: column(row, 1)?, document: bytes(row, 2)? })
+        })
+        .collect()
+}
+
+/// A column of bytes.
+pub(super) fn bytes(row: &PgRow, index: usize) -> sqlx::Result<Bytes> {
+    column::<Vec<u8>>(row, index).map(Bytes::from)
+}
+
+/// A column that holds a length.
+pub(super) fn length(row: &PgRow, index: usize) -> sqlx::Result<usize> {
+    let length: i32 = column(row, index)?;
+    usize::try_from(length).map_err(|error| sqlx::Error::Decode(error.into()))
+}

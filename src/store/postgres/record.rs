@@ -1,0 +1,135 @@
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use super::{TRIES, column};
+use crate::store::{
+    Message, Recorded,
+    ledger::{RECEIVED, Tally, latest},
+};
+
+const INSERT_INBOX: &str = "
+    INSERT INTO inbox (message_id, source, channel, sequence, published_at_ns, payload)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[])
+    ON CONFLICT (message_id) DO NOTHING RETURNING id, message_id";
+const SELECT_PENDING: &str = "SELECT id, message_id FROM inbox WHERE message_id = ANY ($1)";
+const UPSERT_LEDGER: &str = "
+    INSERT INTO ledger (source, channel, shard, outcome, messages)
+    SELECT source, channel, $5, outcome, messages
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS line (source, channel, outcome, messages)
+    ON CONFLICT (source, channel, shard, outcome) DO UPDATE SET messages = ledger.messages + excluded.messages";
+const UPSERT_CHANNELS: &str = "
+    INSERT INTO channels (source, channel, last_sequence, last_published_at_ns)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
+    ON CONFLICT (source, channel) DO UPDATE
+        SET last_sequence = excluded.last_sequence, last_published_at_ns = excluded.last_published_at_ns
+        WHERE (excluded.last_published_at_ns, excluded.last_sequence)
+            > (channels.last_published_at_ns, channels.last_sequence)";
+const POSTPONE: &str = "UPDATE inbox SET attempts = attempts + 1 WHERE id = $1 RETURNING attempts";
+
+/// See [`Store::record`](crate::store::Store::record).
+pub(super) async fn record(
+    connection: &mut PgConnection,
+    messages: &[Message],
+    shard: i16,
+) -> sqlx::Result<Vec<Recorded>> {
+    let mut recorded = insert_inbox(connection, messages).await?;
+    let mut tally = Tally::default();
+    let answers = messages
+        .iter()
+        .map(|message| {
+            let row = recorded.get_mut(&*message.message_id).ok_or(sqlx::Error::RowNotFound)?;
+            if row.new {
+                tally.count(message, RECEIVED);
+            }
+            // The second of two copies in one call was not written.
+            Ok(std::mem::replace(row, Recorded { new: false, ..*row }))
+        })
+        .collect::<sqlx::Result<Vec<_>>>()?;
+    count(connection, &tally, shard).await?;
+    let written = messages.iter().zip(&answers).filter(|(_, answer)| answer.new).map(|(message, _)| message);
+    move_channels(connection, &latest(written)).await?;
+    Ok(answers)
+}
+
+/// Adds to the ledger.
+pub(super) async fn count(connection: &mut PgConnection, tally: &Tally<'_>, shard: i16) -> sqlx::Result<()> {
+    let lines = tally.lines();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(UPSERT_LEDGER)
+        .bind(lines.iter().map(|line| line.0).collect::<Vec<_>>())
+        .bind(lines.iter().map(|line| line.1).collect::<Vec<_>>())
+        .bind(lines.iter().map(|line| line.2).collect::<Vec<_>>())
+        .bind(lines.iter().map(|line| line.3).collect::<Vec<_>>())
+        .bind(shard)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+async fn move_channels(connection: &mut PgConnection, latest: &[(&str, &str, i64, i64)]) -> sqlx::Result<()> {
+    if latest.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(UPSERT_CHANNELS)
+        .bind(latest.iter().map(|channel| channel.0).collect::<Vec<_>>())
+        .bind(latest.iter().map(|channel| channel.1).collect::<Vec<_>>())
+        .bind(latest.iter().map(|channel| channel.2).collect::<Vec<_>>())
+        .bind(latest.iter().map(|channel| channel.3).collect::<Vec<_>>())
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// The rows of all these messages, by message_id.
+async fn insert_inbox(
+    connection: &mut PgConnection,
+    messages: &[Message],
+) -> sqlx::Result<HashMap<String, Recorded>> {
+    let mut missing: Vec<&Message> = messages.iter().collect();
+    // The order in which locks are taken.
+    missing.sort_by(|a, b| a.message_id.cmp(&b.message_id));
+    let mut rows = HashMap::with_capacity(messages.len());
+    for _ in 0..TRIES {
+        if missing.is_empty() {
+            break;
+        }
+        for row in insert(connection, &missing).await? {
+            rows.insert(column(&row, 1)?, Recorded { id: column(&row, 0)?, new: true });
+        }
+        missing.retain(|message| !rows.contains_key(&*message.message_id));
+        if missing.is_empty() {
+            break;
+        }
+        let ids: Vec<&str> = missing.iter().map(|message| &*message.message_id).collect();
+        for row in sqlx::query(SELECT_PENDING).bind(ids).fetch_all(&mut *connection).await? {
+            rows.insert(column(&row, 1)?, Recorded { id: column(&row, 0)?, new: false });
+        }
+        // What is neither new nor there was settled between the two statements, so now it is new.
+        missing.retain(|message| !rows.contains_key(&*message.message_id));
+    }
+    Ok(rows)
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    messages: &[&Message],
+) -> sqlx::Result<Vec<sqlx::postgres::PgRow>> {
+    sqlx::query(INSERT_INBOX)
+        .bind(messages.iter().map(|message| &*message.message_id).collect::<Vec<&str>>())
+        .bind(messages.iter().map(|message| message.source.as_str()).collect::<Vec<_>>())
+        .bind(messages.iter().map(|message| &*message.channel).collect::<Vec<&str>>())
+        .bind(messages.iter().map(|message| message.sequence).collect::<Vec<_>>())
+        .bind(messages.iter().map(|message| message.published_at_ns).collect::<Vec<_>>())
+        .bind(messages.iter().map(|message| &*message.payload).collect::<Vec<&[u8]>>())
+        .fetch_all(connection)
+        .await
+}
+
+/// See [`Store::postpone`](crate::store::Store::postpone).
+pub(super) async fn postpone(connection: &mut PgConnection, id: i64) -> sqlx::Result<i32> {
+    let attempts = sqlx::query_scalar(POSTPONE).bind(id).fetch_optional(connection).await?;
+    Ok(attempts.unwrap_or(0))
+}

@@ -1,0 +1,133 @@
+use std::collections::{HashMap, HashSet};
+
+use sqlx::{PgConnection, postgres::PgRow};
+use time::OffsetDateTime;
+
+use super::{column, orders, record};
+use crate::store::{Decision, Outcome, Refusal, Settlement, ledger::Tally, plan::Accepted};
+
+const TAKE: &str = "DELETE FROM inbox WHERE id = ANY ($1) RETURNING id, received_at, parent_id";
+const INSERT_DEAD_LETTERS: &str = "
+    INSERT INTO dead_letters (message_id, source, channel, sequence, published_at_ns, order_uid, reason, errors, payload,
+        received_at, parent_id)
+    SELECT message_id, source, channel, sequence, published_at_ns, order_uid, reason, errors::json, payload, received_at,
+        parent_id
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[],
+        $9::bytea[], $10::timestamptz[], $11::bigint[])
+        AS letter (message_id, source, channel, sequence, published_at_ns, order_uid, reason, errors, payload, received_at,
+            parent_id)
+    ON CONFLICT (message_id) DO NOTHING RETURNING message_id";
+
+/// What became of a batch.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// It may be committed.
+    Done(Vec<Option<Outcome>>),
+    /// Another session has inserted one of its new uids meanwhile: roll back and begin again, then the row is there to be
+    /// locked and compared.
+    Overtaken,
+}
+
+/// See [`Store::settle`](crate::store::Store::settle). Locks are taken in one order (inbox rows by id, uids ascending, the
+/// rest sorted), so two sessions never wait for each other.
+pub(super) async fn settle(
+    connection: &mut PgConnection,
+    batch: &[Settlement<'_>],
+    shard: i16,
+) -> sqlx::Result<Settled> {
+    let mut taken = take(connection, batch).await?;
+    let mut outcomes = vec![None; batch.len()];
+    let mut accepted = Vec::with_capacity(batch.len());
+    let mut rejected = Vec::new();
+    for (index, settlement) in batch.iter().enumerate() {
+        // Removing it makes sure that a row which is named twice counts once.
+        let Some(row) = taken.remove(&settlement.row.id) else { continue };
+        match settlement.decision {
+            Decision::Accept(order) => {
+                accepted.push(Accepted { index, message: &settlement.row.message, order });
+            }
+            Decision::Reject(refusal) => rejected.push(Rejected {
+                index,
+                settlement,
+                refusal,
+                received_at: column(&row, 1)?,
+                parent_id: column(&row, 2)?,
+            }),
+        }
+    }
+    let Some(applied) = orders::apply(connection, accepted).await? else { return Ok(Settled::Overtaken) };
+    for (index, outcome) in applied {
+        outcomes[index] = Some(outcome);
+    }
+    rejected.sort_by(|a, b| a.settlement.row.message.message_id.cmp(&b.settlement.row.message.message_id));
+    let buried = bury(connection, &rejected).await?;
+    for Rejected { index, settlement, .. } in &rejected {
+        let new = buried.contains(&*settlement.row.message.message_id);
+        outcomes[*index] = Some(if new { Outcome::Rejected } else { Outcome::Unchanged });
+    }
+    let mut tally = Tally::default();
+    for (settlement, outcome) in batch.iter().zip(&outcomes) {
+        if let Some(outcome) = outcome {
+            tally.count(&settlement.row.message, outcome.as_str());
+        }
+    }
+    record::count(connection, &tally, shard).await?;
+    Ok(Settled::Done(outcomes))
+}
+
+/// A message that becomes a dead letter.
+struct Rejected<'a> {
+    index: usize,
+    settlement: &'a Settlement<'a>,
+    refusal: Refusal<'a>,
+    received_at: OffsetDateTime,
+    parent_id: Option<i64>,
+}
+
+/// Takes the rows out of the inbox; those that somebody else has settled are not among the answers.
+async fn take(connection: &mut PgConnection, batch: &[Settlement<'_>]) -> sqlx::Result<HashMap<i64, PgRow>> {
+    let mut ids: Vec<i64> = batch.iter().map(|settlement| settlement.row.id).collect();
+    ids.sort_unstable();
+    sqlx::query(TAKE)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?
+        .into_iter()
+        .map(|row| Ok((column(&row, 0)?, row)))
+        .collect()
+}
+
+/// Inserts the dead letters and answers the message_ids of those that were not there.
+async fn bury(connection: &mut PgConnection, rejected: &[Rejected<'_>]) -> sqlx::Result<HashSet<String>> {
+    if rejected.is_empty() {
+        return Ok(HashSet::new());
+    }
+    macro_rules! column_of {
+        (|$letter:ident, $message:ident| $value:expr) => {
+            rejected
+                .iter()
+                .map(|$letter| {
+                    let $message = &$letter.settlement.row.message;
+                    $value
+                })
+                .collect::<Vec<_>>()
+        };
+    }
+    sqlx::query(INSERT_DEAD_LETTERS)
+        .bind(column_of!(|_letter, message| &*message.message_id))
+        .bind(column_of!(|_letter, message| message.source.as_str()))
+        .bind(column_of!(|_letter, message| &*message.channel))
+        .bind(column_of!(|_letter, message| message.sequence))
+        .bind(column_of!(|_letter, message| message.published_at_ns))
+        .bind(rejected.iter().map(|letter| letter.refusal.order_uid).collect::<Vec<_>>())
+        .bind(rejected.iter().map(|letter| letter.refusal.reason).collect::<Vec<_>>())
+        .bind(rejected.iter().map(|letter| letter.refusal.errors).collect::<Vec<_>>())
+        .bind(column_of!(|_letter, message| &*message.payload))
+        .bind(rejected.iter().map(|letter| letter.received_at).collect::<Vec<_>>())
+        .bind(rejected.iter().map(|letter| letter.parent_id).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(|row| column(row, 0))
+        .collect()
+}
