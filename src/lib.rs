@@ -11,4 +11,5 @@
 mod digest;
 pub mod order;
 mod panics;
+pub mod stan;
 pub mod store;
