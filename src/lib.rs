@@ -8,8 +8,19 @@
 //!       ack <── only after that transaction ──────────┘
 //! ```
 
+pub mod app;
+pub mod cache;
+pub mod config;
 mod digest;
+pub mod http;
+pub mod inbox;
 pub mod order;
 mod panics;
+pub mod sample;
+mod signals;
+pub mod source;
 pub mod stan;
 pub mod store;
+pub mod telemetry;
+pub mod terminal;
+pub mod worker;

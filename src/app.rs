@@ -1,0 +1,350 @@
+//! Wires the stages together and takes them apart again. Only this module sees every stage.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use thiserror::Error;
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::{JoinError, JoinHandle},
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    cache::Cache,
+    config::Settings,
+    http,
+    inbox::{Budget, InFlight, Inbox, Writer},
+    signals::Signals,
+    source::{self, HttpSource, Source, StanSource},
+    store::{self, Pauses, Store},
+    telemetry::{Board, Metrics, Part},
+    worker::{Recovery, Worker},
+};
+
+/// How often the store is asked for a sign of life.
+const PING: Duration = Duration::from_secs(1);
+
+/// The store counts as down when it was silent for STORE_TIMEOUT, within which each call ends, and this much more.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Why the service did not start. No retry would heal any of these.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The store's settings.
+    #[error(transparent)]
+    Store(#[from] store::ConnectError),
+    /// The settings of NATS Streaming.
+    #[error(transparent)]
+    Stan(#[from] source::StanSettingsError),
+    /// The address to listen on.
+    #[error("HTTP_ADDR {addr}: {cause}; stop what listens there or choose another address")]
+    Listen {
+        /// As it was set.
+        addr: SocketAddr,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// Signals can't be caught.
+    #[error("signals can't be caught: {0}")]
+    Signals(io::Error),
+}
+
+/// How the service ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything received was settled and acked.
+    Drained,
+    /// Something was left for the next start; nothing is lost.
+    Unfinished,
+}
+
+/// Runs the service until a signal asks it to stop.
+///
+/// # Errors
+/// When it can't start. A store or a broker that can't be reached is no such reason: the service says so on /healthz and
+/// tries until it can.
+pub async fn serve(settings: &Settings) -> Result<Ended, StartError> {
+    let mut signals = Signals::new().map_err(StartError::Signals)?;
+    let database = settings.store.url.expose();
+    let _lock = store::lock_for_serve(database)?;
+    let options = store::Options { timeout: settings.store.timeout, create: true, ..Default::default() };
+    let store = store::connect(database, &options)?;
+    let board = Board::default();
+    let stan = StanSource::new(&settings.stan, &settings.nats, || board.register("stan", None))?;
+    let sources = stan.map(|stan| Box::new(stan) as Box<dyn Source>).into_iter().collect();
+    let addr = settings.http.addr;
+    let listener = TcpListener::bind(addr).await.map_err(|cause| StartError::Listen { addr, cause })?;
+    let addr = listener.local_addr().unwrap_or(addr);
+    tracing::info!(store = store.kind(), "listening on http://{addr}/");
+    let (mut service, recovery) = Service::start(settings, store, board, listener);
+    let failed = tokio::select! {
+        biased;
+        () = signals.next() => false,
+        () = service.run(recovery, sources, settings.sample_order) => true,
+    };
+    let stopped = tokio::select! {
+        biased;
+        () = signals.again() => {
+            tracing::warn!("a second signal: ending at once, nothing is lost");
+            return Ok(Ended::Unfinished);
+        }
+        stopped = timeout(settings.limits.shutdown_timeout, service.stop()) => stopped,
+    };
+    match stopped {
+        Ok(true) if !failed => {
+            tracing::info!("stopped: everything received is settled and acked");
+            return Ok(Ended::Drained);
+        }
+        Ok(_) => tracing::error!(
+            messages = service.in_flight.len(),
+            "stopped, but not everything is known to be settled and acked: the rest is in the inbox or comes again, nothing is lost"
+        ),
+        Err(_) => tracing::error!(
+            messages = service.in_flight.len(),
+            step = service.step,
+            "SHUTDOWN_TIMEOUT has passed: the rest is in the inbox or comes again, nothing is lost"
+        ),
+    }
+    Ok(Ended::Unfinished)
+}
+
+/// The running stages and what stops each.
+struct Service {
+    store: Arc<dyn Store>,
+    cache: Arc<Cache>,
+    in_flight: Arc<InFlight>,
+    inbox: Inbox,
+    board: Board,
+    store_health: Part,
+    /// Parts that work as soon as the store does, and say nothing before there is work.
+    idle_health: [Part; 3],
+    stopping: CancellationToken,
+    /// The step of the shutdown that is under way.
+    step: &'static str,
+    tasks: TaskTracker,
+    /// Cancelled when a stage ends, which none may do before it is stopped.
+    ended: CancellationToken,
+    writer: Option<JoinHandle<()>>,
+    worker: Option<JoinHandle<()>>,
+    server: Option<JoinHandle<()>>,
+    sources: Vec<JoinHandle<Box<dyn Source>>>,
+    stop_background: CancellationToken,
+    stop_sources: CancellationToken,
+    stop_writer: CancellationToken,
+    stop_server: CancellationToken,
+}
+
+impl Service {
+    /// Starts everything that works without the store: reads are answered, or refused with the reason, from the first moment.
+    fn start(
+        settings: &Settings,
+        store: Arc<dyn Store>,
+        board: Board,
+        listener: TcpListener,
+    ) -> (Self, Recovery) {
+        let limits = &settings.limits;
+        let cache = Arc::new(Cache::new(limits.cache_bytes.bytes()));
+        let in_flight = Arc::new(InFlight::default());
+        let budget = Budget::new(limits.pipeline_bytes.as_usize());
+        let store_health = board.register("store", Some(settings.store.timeout + GRACE));
+        let [inbox_health, worker_health, recovery_health] =
+            ["inbox", "worker", "recovery"].map(|name| board.register(name, None));
+        let (held, settling) = mpsc::channel(budget.messages());
+        let (writer, inbox) = Writer::new(
+            Arc::clone(&store),
+            &budget,
+            Arc::clone(&in_flight),
+            limits.batch_size,
+            held.clone(),
+            inbox_health.clone(),
+        );
+        let worker = Worker::new(
+            Arc::clone(&store),
+            Arc::clone(&cache),
+            Arc::clone(&in_flight),
+            settling,
+            limits.batch_size,
+            limits.max_message_bytes.as_usize(),
+            worker_health.clone(),
+        );
+        let recovery =
+            Recovery::new(Arc::clone(&store), budget, Arc::clone(&in_flight), held, recovery_health.clone());
+        let idle_health = [inbox_health, worker_health, recovery_health];
+        let stopping = CancellationToken::new();
+        let metrics = Metrics::install();
+        let api = http::Api {
+            cache: Arc::clone(&cache),
+            store: Arc::clone(&store),
+            intake: Arc::new(HttpSource::new(inbox.clone())),
+            board: board.clone(),
+            store_health: store_health.clone(),
+            metrics: metrics.clone(),
+            tokens: http::Tokens {
+                publish: settings.http.publish_token.as_ref().map(|token| http::Token::new(token.expose())),
+                admin: settings.http.admin_token.as_ref().map(|token| http::Token::new(token.expose())),
+            },
+            max_message_bytes: limits.max_message_bytes.as_usize(),
+            stopping: stopping.clone(),
+        };
+        let mut service = Self {
+            store,
+            cache,
+            in_flight,
+            inbox,
+            board,
+            store_health,
+            idle_health,
+            stopping,
+            step: "1",
+            tasks: TaskTracker::new(),
+            ended: CancellationToken::new(),
+            writer: None,
+            worker: None,
+            server: None,
+            sources: Vec::new(),
+            stop_background: CancellationToken::new(),
+            stop_sources: CancellationToken::new(),
+            stop_writer: CancellationToken::new(),
+            stop_server: CancellationToken::new(),
+        };
+        let (stop_writer, stop_server) = (service.stop_writer.clone(), service.stop_server.clone());
+        service.writer = Some(service.stage(writer.run(stop_writer)));
+        service.worker = Some(service.stage(worker.run()));
+        service.server = Some(service.stage(http::run(listener, api, stop_server)));
+        let (stop, board) = (service.stop_background.clone(), service.board.clone());
+        service.tasks.spawn(async move { metrics.keep_up(&stop).await });
+        let stop = service.stop_background.clone();
+        service.tasks.spawn(async move { board.watch(&stop).await });
+        (service, recovery)
+    }
+
+    /// Brings up what needs the store, then the sources. Returns only when a stage has ended by itself.
+    async fn run(&mut self, mut recovery: Recovery, sources: Vec<Box<dyn Source>>, sample_order: bool) {
+        let stopped_early = self.ended.clone();
+        tokio::select! {
+            () = self.boot(&mut recovery, sample_order) => {}
+            () = stopped_early.cancelled() => return,
+        }
+        let stop = self.stop_background.clone();
+        // A stage: without it what a lost answer left in the inbox would wait for the next start.
+        drop(self.stage(recovery.run(stop)));
+        self.start_rebuild();
+        for mut source in sources {
+            let (inbox, stop) = (self.inbox.clone(), self.stop_sources.clone());
+            let guard = self.ended.clone().drop_guard();
+            self.sources.push(self.tasks.spawn(async move {
+                source.run(inbox, stop).await;
+                drop(guard);
+                source
+            }));
+        }
+        self.ended.cancelled().await;
+        tracing::error!("a stage of the service has ended by itself, which is a bug: stopping");
+    }
+
+    /// Tries until the store is ready and what it holds from before is under way, so that no source can deliver it again
+    /// first.
+    async fn boot(&self, recovery: &mut Recovery, sample_order: bool) {
+        let health = &self.store_health;
+        let mut pauses = Pauses::default();
+        while let Err(error) = self.prepare(recovery, sample_order).await {
+            health.down(error.to_string());
+            pauses.wait().await;
+        }
+        health.up();
+        self.idle_health.iter().for_each(Part::up);
+        self.tasks.spawn(watch_store(Arc::clone(&self.store), health.clone(), self.stop_background.clone()));
+    }
+
+    async fn prepare(&self, recovery: &mut Recovery, sample_order: bool) -> store::Result<()> {
+        for warning in self.store.prepare().await? {
+            tracing::warn!("{warning}");
+        }
+        recovery.at_boot().await?;
+        if sample_order && self.store.ledger_is_empty().await? {
+            self.inbox.receive(source::sample());
+        }
+        Ok(())
+    }
+
+    fn start_rebuild(&self) {
+        let (cache, store, stop) =
+            (Arc::clone(&self.cache), Arc::clone(&self.store), self.stop_background.clone());
+        let health = self.board.register("cache", None);
+        self.tasks.spawn(async move { cache.rebuild(store.as_ref(), &health, &stop).await });
+    }
+
+    /// The ordered shutdown; docs/ARCHITECTURE.md names the steps. `true` when all that was received is settled and its acks
+    /// have arrived.
+    async fn stop(&mut self) -> bool {
+        tracing::info!("stopping: settling what was received");
+        // 1
+        self.stopping.cancel();
+        self.inbox.close();
+        self.stop_background.cancel();
+        self.step = "2: sources stop reading";
+        self.stop_sources.cancel();
+        let (mut sources, mut sound) = (Vec::new(), true);
+        for source in self.sources.drain(..) {
+            match source.await {
+                Ok(source) => sources.push(source),
+                Err(error) => sound = failed("a source", &error),
+            }
+        }
+        self.step = "3: the inbox writer commits what has queued";
+        self.stop_writer.cancel();
+        sound &= ended("the inbox writer", &mut self.writer).await;
+        // The queue to the worker closes when its last sender, the writer or the recovery, has gone.
+        self.step = "4: the worker settles what is recorded";
+        sound &= ended("the worker", &mut self.worker).await;
+        self.step = "5 and 6: acks go out, subscriptions close";
+        for mut source in sources {
+            sound &= source.finish().await;
+        }
+        self.step = "7: HTTP requests finish";
+        self.stop_server.cancel();
+        sound &= ended("the HTTP server", &mut self.server).await;
+        self.tasks.close();
+        self.tasks.wait().await;
+        sound && self.in_flight.is_empty()
+    }
+
+    fn stage(&self, stage: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let guard = self.ended.clone().drop_guard();
+        self.tasks.spawn(async move {
+            let _guard = guard;
+            stage.await;
+        })
+    }
+}
+
+/// Waits for a stage; `false` when it has failed.
+async fn ended(name: &str, task: &mut Option<JoinHandle<()>>) -> bool {
+    let Some(task) = task.take() else { return true };
+    match task.await {
+        Ok(()) => true,
+        Err(error) => failed(name, &error),
+    }
+}
+
+fn failed(name: &str, error: &JoinError) -> bool {
+    // Not what it says: the text of a panic may quote a message.
+    tracing::error!(cancelled = error.is_cancelled(), "{name} has failed, which is a bug");
+    false
+}
+
+/// Asks the store for a sign of life until `stop`.
+async fn watch_store(store: Arc<dyn Store>, health: Part, stop: CancellationToken) {
+    let watch = async {
+        loop {
+            sleep(PING).await;
+            match store.ping().await {
+                Ok(()) => health.up(),
+                Err(error) => health.down(error.to_string()),
+            }
+        }
+    };
+    stop.run_until_cancelled(watch).await;
+}

@@ -1,0 +1,128 @@
+//! Ready-to-send documents of orders, bounded by bytes.
+//!
+//! Three writers meet here, and the store has the last word:
+//!
+//! * the settle path says what a commit did: [`Cache::put`] after a commit, [`Cache::remove`] after one whose outcome is
+//!   unknown or that somebody else did. One lane a uid, in commit order; it always wins.
+//! * [`Cache::read_through`] fills what a reader missed, and [`Cache::rebuild`] fills the cache at boot. Both read the store
+//!   some time before they insert, so both insert only through a placeholder guard, which any `put` or `remove` of the key
+//!   in between voids. The rebuild reads long before it takes its guard and needs one more check: `marks.rs` has the proof.
+//!
+//! That a uid is unknown is never cached: it is told to those who wait for the load that found it, and forgotten.
+
+mod document;
+mod entries;
+mod marks;
+#[cfg(test)]
+mod races;
+mod rebuild;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+pub use document::Document;
+pub use rebuild::Rebuild;
+
+use entries::Entries;
+use marks::Marks;
+use rebuild::Progress;
+
+use crate::store::{self, Store};
+
+/// Documents by uid, at most a number of bytes. Every method may be called from any task.
+#[derive(Debug)]
+pub struct Cache {
+    entries: Entries,
+    evictions: Arc<AtomicU64>,
+    marks: Marks,
+    progress: Progress,
+}
+
+/// What [`Cache::read_through`] found, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It was here, or another caller's load brought it.
+    Cached(Document),
+    /// This call loaded it from the store.
+    Loaded(Document),
+}
+
+impl Cache {
+    /// An empty cache that may hold `capacity` bytes: keys, documents and what an entry costs beside them.
+    #[must_use]
+    pub fn new(capacity: u64) -> Self {
+        let (entries, evictions) = entries::new(capacity);
+        Self { entries, evictions, marks: Marks::default(), progress: Progress::default() }
+    }
+
+    /// The document of a uid if it is here. The path of nearly every read: it allocates nothing.
+    #[must_use]
+    pub fn get(&self, uid: &str) -> Option<Document> {
+        self.entries.get(uid).flatten()
+    }
+
+    /// Takes what a commit wrote for a uid. Called after the commit, in commit order of the uid.
+    pub fn put(&self, uid: &str, document: &[u8]) {
+        let document = Document::new(document);
+        self.marks.mark(uid);
+        self.entries.insert(uid.to_owned(), Some(document));
+    }
+
+    /// Forgets a uid whose state in the store is not known: a commit without an answer, or somebody else's.
+    pub fn remove(&self, uid: &str) {
+        self.marks.mark(uid);
+        self.entries.remove(uid);
+    }
+
+    /// The document of a uid from here or else from the store, with one load of a uid at a time; `None` when there is no
+    /// such order. A load that fails or is dropped leaves nothing behind: the next caller in line loads.
+    ///
+    /// Whoever joined a load gets its result, also `None` and also when a `put` or `remove` voids it: their calls overlap,
+    /// so the read counts as the earlier. Neither of these is kept: whoever comes later asks the store again.
+    ///
+    /// # Errors
+    /// The store's, when it was this call that asked it.
+    pub async fn read_through(&self, uid: &str, store: &dyn Store) -> store::Result<Option<Found>> {
+        match self.entries.get_value_or_guard_async(uid).await {
+            Ok(document) => Ok(document.map(Found::Cached)),
+            Err(guard) => {
+                let document = store.document(uid).await?.map(|bytes| Document::new(&bytes));
+                // Refused when the guard is void: the settle path has said something newer meanwhile.
+                drop(guard.insert(document.clone()));
+                if document.is_none() {
+                    // Those who waited have been told. A document that the settle path has put here since stays.
+                    self.entries.remove_if(uid, Option::is_none);
+                }
+                Ok(document.map(Found::Loaded))
+            }
+        }
+    }
+
+    /// How many documents are here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What they weigh in bytes, never more than the capacity.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.entries.weight()
+    }
+
+    /// How many documents have left for want of room.
+    #[must_use]
+    pub fn evictions(&self) -> u64 {
+        self.evictions.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,206 @@
+//! A store in memory that can be paused between reading and answering, and made to fail.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use crate::store::{
+    Audit, ChannelLedger, Class, DeadLetter, DeadLetterFilter, DeadLetterSummary, InboxKey, InboxRow,
+    Message, Outcome, Outcomes, Recorded, Resolution, Result, Settlement, SourceKind, Store, StoreError,
+    StoreStatus, StoredDocument,
+};
+
+#[derive(Debug)]
+pub(crate) struct TestStore {
+    documents: Mutex<BTreeMap<String, (i64, Bytes)>>,
+    failure: Mutex<Option<String>>,
+    paused: Mutex<bool>,
+    reached: Semaphore,
+    released: Semaphore,
+    calls: AtomicUsize,
+}
+
+impl Default for TestStore {
+    fn default() -> Self {
+        Self {
+            documents: Mutex::default(),
+            failure: Mutex::default(),
+            paused: Mutex::default(),
+            reached: Semaphore::new(0),
+            released: Semaphore::new(0),
+            calls: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl TestStore {
+    /// Commits a document; ids grow from 1.
+    pub(crate) fn commit(&self, uid: &str, document: &'static str) {
+        let mut documents = lock(&self.documents);
+        let id = i64::try_from(documents.len() + 1).expect("a test is small");
+        documents.insert(uid.to_owned(), (id, Bytes::from_static(document.as_bytes())));
+    }
+
+    /// Every call fails from now on, or works again.
+    pub(crate) fn fail(&self, message: Option<&str>) {
+        *lock(&self.failure) = message.map(str::to_owned);
+    }
+
+    /// Calls that read from now on wait for [`Self::release`] after they have read.
+    pub(crate) fn pause(&self) {
+        *lock(&self.paused) = true;
+    }
+
+    /// Waits until a paused call has read.
+    pub(crate) async fn reached(&self) {
+        self.reached.acquire().await.expect("never closed").forget();
+    }
+
+    /// Lets one paused call answer; calls made later don't pause.
+    pub(crate) fn release(&self) {
+        *lock(&self.paused) = false;
+        self.released.add_permits(1);
+    }
+
+    /// Calls that read documents so far.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    async fn answer<T>(&self, read: impl FnOnce() -> T + Send) -> Result<T>
+    where
+        T: Send,
+    {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let answer = self.works().map(|()| read());
+        let paused = *lock(&self.paused);
+        if paused {
+            self.reached.add_permits(1);
+            self.released.acquire().await.expect("never closed").forget();
+        }
+        answer
+    }
+
+    fn works(&self) -> Result<()> {
+        match &*lock(&self.failure) {
+            None => Ok(()),
+            Some(message) => Err(StoreError {
+                transaction: "test",
+                class: Class::Transient,
+                answered: false,
+                code: None,
+                message: message.clone(),
+            }),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no test panics with the lock")
+}
+
+#[async_trait]
+impl Store for TestStore {
+    fn kind(&self) -> &'static str {
+        "test"
+    }
+
+    async fn prepare(&self) -> Result<Vec<String>> {
+        self.works().map(|()| Vec::new())
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.works()
+    }
+
+    async fn document(&self, order_uid: &str) -> Result<Option<Bytes>> {
+        self.answer(|| lock(&self.documents).get(order_uid).map(|(_, document)| document.clone())).await
+    }
+
+    async fn documents(
+        &self,
+        before: Option<i64>,
+        limit: usize,
+        _max_bytes: usize,
+    ) -> Result<Vec<StoredDocument>> {
+        self.answer(|| {
+            let mut rows: Vec<_> = lock(&self.documents)
+                .iter()
+                .filter(|(_, (id, _))| before.is_none_or(|before| *id < before))
+                .map(|(uid, (id, document))| StoredDocument {
+                    id: *id,
+                    order_uid: uid.clone(),
+                    document: document.clone(),
+                })
+                .collect();
+            rows.sort_by_key(|row| std::cmp::Reverse(row.id));
+            rows.truncate(limit);
+            rows
+        })
+        .await
+    }
+
+    async fn ledger_is_empty(&self) -> Result<bool> {
+        self.works().map(|()| lock(&self.documents).is_empty())
+    }
+
+    async fn status(&self) -> Result<StoreStatus> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.works()?;
+        let mut outcomes = Outcomes::default();
+        outcomes.add(Outcome::Applied, 2);
+        Ok(StoreStatus {
+            inbox_pending: 1,
+            oldest_pending: Some(Duration::from_millis(1500)),
+            dead_letters: Resolution::ALL.map(|resolution| (resolution, 0)),
+            ledger: vec![ChannelLedger {
+                source: SourceKind::Http,
+                channel: "http".to_owned(),
+                received: 3,
+                outcomes,
+            }],
+            channels: Vec::new(),
+        })
+    }
+
+    async fn record(&self, _: &[Message]) -> Result<Vec<Recorded>> {
+        unreachable!("nothing under test writes")
+    }
+
+    async fn unsettled(&self, _: i64, _: Duration, _: usize) -> Result<Vec<InboxKey>> {
+        unreachable!("nothing under test reads the inbox")
+    }
+
+    async fn load(&self, _: &[i64]) -> Result<Vec<InboxRow>> {
+        unreachable!("nothing under test reads the inbox")
+    }
+
+    async fn settle(&self, _: &[Settlement<'_>]) -> Result<Vec<Option<Outcome>>> {
+        unreachable!("nothing under test writes")
+    }
+
+    async fn postpone(&self, _: i64) -> Result<i32> {
+        unreachable!("nothing under test writes")
+    }
+
+    async fn audit(&self) -> Result<Audit> {
+        unreachable!("nothing under test audits")
+    }
+
+    async fn dead_letters(&self, _: &DeadLetterFilter) -> Result<Vec<DeadLetterSummary>> {
+        unreachable!("nothing under test reads dead letters")
+    }
+
+    async fn dead_letter(&self, _: i64) -> Result<Option<DeadLetter>> {
+        unreachable!("nothing under test reads dead letters")
+    }
+}

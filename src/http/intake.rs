@@ -1,0 +1,121 @@
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::{
+    Json,
+    body::{Body, HttpBody},
+    extract::{ConnectInfo, Request, State},
+    http::{StatusCode, header},
+};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::{inbox::SubmitError, source::HttpSource};
+
+use super::{Intake, Shared, errors::Problem};
+
+/// The whole body must be here by then, its turn included: 256 KiB take 2 s at 1 Mbit/s.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A body that is too long is read on for so many bytes, so that the client gets to read the answer: a connection that is
+/// closed on unread bytes is reset, and the answer with it.
+const DISCARD_BYTES: u64 = 4 << 20;
+
+#[async_trait]
+impl Intake for HttpSource {
+    async fn submit(&self, payload: Bytes) -> Result<Arc<str>, SubmitError> {
+        Self::submit(self, payload).await
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Accepted {
+    message_id: Arc<str>,
+}
+
+/// `POST /order`: any bytes. The head alone decides who may publish; only then is the body read.
+pub(super) async fn post(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    let api = &shared.api;
+    api.tokens.may_publish(peer, request.uri(), request.headers())?;
+    if api.stopping.is_cancelled() {
+        return Err(Problem::stopping());
+    }
+    let payload = read(&shared, request.into_body()).await?;
+    match api.intake.submit(payload).await {
+        Ok(message_id) => Ok((StatusCode::ACCEPTED, Json(Accepted { message_id }))),
+        Err(SubmitError::Full) => Err(Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "as many messages wait as PIPELINE_BYTES allows; send it again",
+        )
+        .with(header::RETRY_AFTER, "1")),
+        Err(error @ SubmitError::Store(_)) => {
+            // The store's health part logs the outage once.
+            tracing::debug!(%error, "a message was not taken");
+            Err(Problem::store_down("the database has not taken this message; send it again; see /healthz"))
+        }
+        Err(SubmitError::Stopping) => Err(Problem::stopping()),
+    }
+}
+
+/// The body in a buffer of its own that is no larger: a chunk as hyper hands it over may keep a whole read buffer alive, which nobody would count.
+async fn read(shared: &Shared, body: Body) -> Result<Bytes, Problem> {
+    let limit = shared.api.max_message_bytes;
+    let end = Instant::now() + BODY_TIMEOUT;
+    let reading = async {
+        let _turn = shared.uploads.acquire().await.expect("the semaphore is never closed");
+        collect(body, limit).await
+    };
+    match tokio::time::timeout_at(end, reading).await {
+        Ok(Ok(payload)) => Ok(payload),
+        Ok(Err(problem)) => Err(problem.with(header::CONNECTION, "close")),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not arrive within 15 s; send it again",
+        )
+        .with(header::CONNECTION, "close")),
+    }
+}
+
+async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let announced = body.size_hint().lower();
+    if announced > limit as u64 {
+        return Err(too_large(body, announced, limit).await);
+    }
+    // No longer than the limit, which fits in a usize.
+    let mut payload = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(limit));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| {
+            Problem::new(StatusCode::BAD_REQUEST, "the body ended before its end; send it again")
+        })?;
+        if let Ok(chunk) = frame.into_data() {
+            if payload.len() + chunk.len() > limit {
+                drop(payload);
+                return Err(too_large(body, 0, limit).await);
+            }
+            payload.extend_from_slice(&chunk);
+        }
+    }
+    // The pipeline counts lengths: a body whose length was not announced grew its buffer by doubling.
+    Ok(if payload.capacity() > payload.len() { Bytes::copy_from_slice(&payload) } else { payload.freeze() })
+}
+
+async fn too_large(mut body: Body, announced: u64, limit: usize) -> Problem {
+    let mut discarded = announced.saturating_sub(body.size_hint().lower());
+    if announced <= DISCARD_BYTES {
+        while discarded < DISCARD_BYTES
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            discarded += frame.data_ref().map_or(0, |chunk| chunk.len() as u64);
+        }
+    }
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("the body has more than {limit} bytes, which is what MAX_MESSAGE_BYTES allows"),
+    )
+}

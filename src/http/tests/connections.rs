@@ -1,0 +1,110 @@
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use hyper_util::service::TowerToHyperService;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{DOCUMENT, Doubles, UID, read_reply, start};
+use crate::http::{front::Front, router::router, server, stall::WRITE_STALL};
+
+#[tokio::test]
+async fn a_stop_lets_a_request_finish_and_ends_idle_connections() {
+    let server = start().await;
+    server.doubles.store.commit(UID, DOCUMENT);
+    let mut idle = server.connect().await;
+    let host = server.address;
+    idle.write_all(format!("GET /livez HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await.expect("written");
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).await.expect("an answer");
+    server.doubles.store.pause();
+    let finishing = async {
+        server.doubles.store.reached().await;
+        server.stop.cancel();
+        read_reply(&mut (&first[..]).chain(&mut idle)).await;
+        server.doubles.store.release();
+        server.task.wait().await;
+    };
+    let path = format!("/order/{UID}");
+    let (reply, ()) = tokio::join!(server.get(&path), finishing);
+    assert_eq!((reply.status, reply.body.as_str()), (200, DOCUMENT));
+    TcpStream::connect(host).await.expect_err("nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_stop_is_not_held_up_by_half_a_request_nor_by_a_client_that_does_not_read() {
+    let server = start().await;
+    let host = server.address;
+    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    // Far more than the kernel's buffers hold.
+    server.doubles.store.commit("large", "x".repeat(1 << 20).leak());
+    let mut unread = server.connect().await;
+    unread.write_all(request("/order/large").repeat(100).as_bytes()).await.expect("written");
+    let mut half = server.connect().await;
+    half.write_all((request("/livez") + "GET /li").as_bytes()).await.expect("written");
+    for client in [&mut unread, &mut half] {
+        client.read_exact(&mut [0; 12]).await.expect("it is being served");
+    }
+    server.stop.cancel();
+    let stopped = tokio::time::timeout(Duration::from_secs(20), server.task.wait()).await;
+    stopped.expect("it does not wait for what the clients may do");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_asks_on_and_on_and_never_reads_is_cut_off() {
+    let (doubles, stop) = (Doubles::new(), CancellationToken::new());
+    let (client, server_side) = tokio::io::duplex(1 << 10);
+    let (_unread, mut asking) = tokio::io::split(client);
+    let began = Instant::now();
+    let serving = async {
+        let served = server::serve(server_side, front(&doubles), &stop);
+        tokio::time::timeout(Duration::from_secs(3600), served).await.expect("it does not last for ever");
+        began.elapsed()
+    };
+    let asking =
+        async { while asking.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await.is_ok() {} };
+    let (after, ()) = tokio::join!(serving, asking);
+    assert_eq!(after.as_secs(), WRITE_STALL.as_secs());
+}
+
+fn front(doubles: &Doubles) -> Front {
+    let shared = doubles.shared();
+    Front {
+        router: TowerToHyperService::new(router(Arc::clone(&shared))),
+        shared,
+        peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+    }
+}
+
+/// A connection over a pipe in memory: with the clock stopped it moves on only when everybody waits.
+async fn over_a_pipe(sent: &[u8]) -> (String, Duration) {
+    let doubles = Doubles::new();
+    let (mut client, server_side) = tokio::io::duplex(1 << 20);
+    let began = Instant::now();
+    let mut answer = Vec::new();
+    tokio::join!(server::serve(server_side, front(&doubles), &doubles.stopping), async {
+        client.write_all(sent).await.expect("the pipe has room");
+        client.read_to_end(&mut answer).await.expect("the pipe is read to its end");
+    });
+    (String::from_utf8(answer).expect("answers are text"), began.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_end_and_an_idle_connection_are_cut_off() {
+    let slack = Duration::from_secs(1);
+    let (_, after) = over_a_pipe(b"GET /livez HTTP/1.1\r\nHost: loc").await;
+    assert!((server::HEADER_TIMEOUT..server::HEADER_TIMEOUT + slack).contains(&after), "{after:?}");
+    let (answer, after) = over_a_pipe(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!((server::HEADER_TIMEOUT..server::HEADER_TIMEOUT + slack).contains(&after), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_too_long_is_431() {
+    let long = format!("GET /livez HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(server::MAX_HEADER_BYTES));
+    let (answer, _) = over_a_pipe(long.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}

@@ -1,0 +1,140 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    store::{InboxRow, Message, Pauses, SourceKind, Store, StoreError},
+    telemetry::{self, Part, Stage},
+};
+
+use super::{Batches, Budget, Held, InFlight, Inbox, receive::Queued};
+
+/// The most payload that one commit carries.
+pub(crate) const BATCH_BYTES: usize = 16 << 20;
+
+/// How often a store that failed is asked whether it takes writes again, while nothing waits to be written.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// Commits what queues up, a group at a time: a group is whatever came while the last commit ran.
+#[derive(Debug)]
+pub struct Writer {
+    store: Arc<dyn Store>,
+    queue: Batches<Queued>,
+    held: mpsc::Sender<Held>,
+    in_flight: Arc<InFlight>,
+    health: Part,
+}
+
+impl Writer {
+    /// A writer that hands over to `held` what it has committed, and the way in to it.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        budget: &Budget,
+        in_flight: Arc<InFlight>,
+        batch_size: usize,
+        held: mpsc::Sender<Held>,
+        health: Part,
+    ) -> (Self, Inbox) {
+        let (sender, queue) = mpsc::channel(budget.messages());
+        let inbox = Inbox::new(sender, budget.clone(), Arc::clone(&in_flight));
+        let queue = Batches::new(queue, batch_size, BATCH_BYTES);
+        (Self { store, queue, held, in_flight, health }, inbox)
+    }
+
+    /// Commits until `stop`, then what still waits. While the store fails it keeps what somebody will not send again, and
+    /// tries again until the store has healed.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut pauses = Pauses::default();
+        let (mut closed, mut failing) = (false, false);
+        loop {
+            let group = tokio::select! {
+                biased;
+                () = stop.cancelled(), if !closed => {
+                    self.queue.close();
+                    closed = true;
+                    continue;
+                }
+                group = self.queue.next() => group,
+                () = sleep(PROBE), if failing => {
+                    if self.store.postpone(0).await.is_ok() {
+                        self.health.up();
+                        failing = false;
+                    }
+                    continue;
+                }
+            };
+            let Some(group) = group else { break };
+            match self.record(group).await {
+                Ok(()) => {
+                    self.health.up();
+                    failing = false;
+                    pauses = Pauses::default();
+                }
+                Err(error) => {
+                    self.health.down(error.to_string());
+                    failing = true;
+                    telemetry::store_error(error.class);
+                    telemetry::retried(Stage::Record);
+                    pauses.wait().await;
+                }
+            }
+        }
+    }
+
+    async fn record(&mut self, group: Vec<Queued>) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let (messages, permits): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|queued| (queued.message, queued.permit)).unzip();
+        match self.store.record(&messages).await {
+            Ok(recorded) => {
+                telemetry::committed(Stage::Record, started.elapsed());
+                telemetry::batch(Stage::Record, messages.len());
+                for ((message, permit), place) in messages.into_iter().zip(permits).zip(recorded) {
+                    match place.new {
+                        true => telemetry::received(message.source, 1),
+                        false => telemetry::redelivered(message.source, 1),
+                    }
+                    self.in_flight.recorded(&message.message_id);
+                    let row = InboxRow { id: place.id, message };
+                    // The queue has a place for every permit; it refuses only when the worker has gone, and then the row
+                    // waits in the inbox for the next start.
+                    drop(self.held.try_send(Held { row, permit }));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.keep_what_nobody_sends_again(messages, permits, &error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    /// After a failure: whoever waits for an answer gets it now, and is the one to send again; the rest stays queued. That
+    /// goes for what has queued up meanwhile too, or a long outage would fill the pipeline with requests already answered.
+    fn keep_what_nobody_sends_again(
+        &mut self,
+        messages: Vec<Message>,
+        permits: Vec<OwnedSemaphorePermit>,
+        reason: &str,
+    ) {
+        let group = messages.into_iter().zip(permits).map(|(message, permit)| Queued { message, permit });
+        self.queue.put_back(group.collect());
+        let mut waiting = self.queue.take_all();
+        waiting.retain(|queued| match queued.message.source {
+            SourceKind::Http => {
+                self.in_flight.forget(&queued.message.message_id, reason);
+                false
+            }
+            SourceKind::Stan | SourceKind::Sample => true,
+        });
+        self.queue.put_back(waiting);
+    }
+}

@@ -1,0 +1,35 @@
+//! Where messages come from.
+//!
+//! A source hands over a [`Delivery`] and nothing else: it does not parse, store or decide.
+
+mod http;
+mod sample;
+mod stan;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::inbox::Inbox;
+
+pub use crate::inbox::{Ack, Delivery};
+pub use http::HttpSource;
+pub use sample::sample;
+pub use stan::{StanSettingsError, StanSource};
+
+/// A subscription to somewhere messages come from.
+///
+/// The ack contract: a delivery is acknowledged after the transaction that settled its message has committed, and never
+/// before. A delivery that is dropped without an ack comes again after the source's ack wait. A message may be delivered any
+/// number of times, with or without a redelivered flag, so its identity is what tells it from others; when a copy arrives
+/// while the first is under way, the copy's acker replaces the older one, and each message is acknowledged once, to the
+/// subscription that delivered it last. This is honoured in one function, `InFlight::settled`.
+#[async_trait]
+pub trait Source: Send {
+    /// Reads until `stop`, handing every delivery to `inbox`. It never waits for room: what the inbox has no room for is
+    /// dropped without an ack.
+    async fn run(&mut self, inbox: Inbox, stop: CancellationToken);
+
+    /// Called when everything handed over has been settled: sends the acks out, proves that they arrived, and closes. `false`
+    /// when that is not proven: nothing is lost, but what was acked may come again.
+    async fn finish(&mut self) -> bool;
+}

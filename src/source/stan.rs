@@ -1,0 +1,205 @@
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use thiserror::Error;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{NatsSettings, StanSettings},
+    inbox::{Inbox, Received},
+    stan::{Consumer, Message as Delivered, OptionsError, Start, State, SubscribeError, SubscribeOptions},
+    store::{Message, SourceKind},
+    telemetry::{self, Part},
+};
+
+use super::{Ack, Delivery, Source};
+
+/// How long the server may leave pings unanswered before the source counts as down: three of them.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// How often the source's health is judged.
+const JUDGE: Duration = Duration::from_secs(1);
+
+/// How long the last acks may take to arrive at a shutdown; SHUTDOWN_TIMEOUT cuts it further.
+const FINISH: Duration = Duration::from_secs(10);
+
+/// A durable subscription to one channel of NATS Streaming.
+#[derive(Debug)]
+pub struct StanSource {
+    consumer: Option<Consumer>,
+    names: Names,
+    health: Part,
+    /// The connection that was judged last, from 1.
+    incarnation: u64,
+    /// How many deliveries all connections had dropped by then.
+    dropped: u64,
+    /// How many deliveries the inbox had no room for since then.
+    refused: u64,
+    /// Whether there were any in the second before.
+    refusing: bool,
+}
+
+/// Settings that the client refuses.
+#[derive(Debug, Error)]
+pub enum StanSettingsError {
+    /// How to reach the server.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// What to subscribe to.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+}
+
+impl StanSource {
+    /// A source as the settings describe it, or `None` when they name no server. Nothing is sent before it runs.
+    ///
+    /// # Errors
+    /// When the settings can't work.
+    pub fn new(
+        stan: &StanSettings,
+        nats: &NatsSettings,
+        register: impl FnOnce() -> Part,
+    ) -> Result<Option<Self>, StanSettingsError> {
+        let Some(options) = stan.options(nats)? else { return Ok(None) };
+        let subscribe = SubscribeOptions {
+            channel: stan.channel.clone(),
+            queue_group: stan.queue_group.clone(),
+            durable: Some(stan.durable.clone()),
+            start: Start::First,
+            max_in_flight: stan.max_in_flight,
+            ack_wait: stan.ack_wait,
+        };
+        let names = Names::new(options.cluster_id(), &stan.channel);
+        let consumer = Some(Consumer::new(options, subscribe)?);
+        Ok(Some(Self {
+            consumer,
+            names,
+            health: register(),
+            incarnation: 0,
+            dropped: 0,
+            refused: 0,
+            refusing: false,
+        }))
+    }
+
+    /// Says how the subscription does, by the age of the last answer rather than by a flag.
+    fn judge(&mut self, state: &State) {
+        match state {
+            State::Connecting { reason, .. } => {
+                telemetry::stan_connected(false);
+                if let Some(reason) = reason {
+                    self.health.down(reason.as_str());
+                }
+            }
+            State::Connected { session, incarnation, .. } => {
+                let silence = session.silence();
+                telemetry::stan_connected(silence < SILENCE);
+                if silence < SILENCE {
+                    self.health.up();
+                } else {
+                    self.health
+                        .down(format!("the server has not answered a ping for {} s", silence.as_secs()));
+                }
+                if *incarnation != self.incarnation && self.incarnation > 0 {
+                    telemetry::stan_reconnected();
+                }
+                self.incarnation = *incarnation;
+                let dropped = session.dropped();
+                telemetry::deliveries_dropped(SourceKind::Stan, dropped.saturating_sub(self.dropped));
+                self.dropped = dropped;
+            }
+            State::Stopped => {}
+        }
+    }
+}
+
+impl StanSource {
+    /// A full pipeline loses nothing, but what it refuses comes again only after the ack wait: that should not go unseen.
+    fn tell_of_refused(&mut self) {
+        let refused = std::mem::take(&mut self.refused);
+        let begins = refused > 0 && !self.refusing;
+        self.refusing = refused > 0;
+        if begins {
+            tracing::warn!(
+                "deliveries do not fit PIPELINE_BYTES and come again after STAN_ACK_WAIT: raise PIPELINE_BYTES or lower STAN_MAX_IN_FLIGHT"
+            );
+        }
+        let detail =
+            format!("{refused} deliveries of the last second did not fit PIPELINE_BYTES: they come again");
+        self.health.set_details(if self.refusing { vec![detail] } else { Vec::new() });
+    }
+}
+
+#[async_trait]
+impl Source for StanSource {
+    async fn run(&mut self, inbox: Inbox, stop: CancellationToken) {
+        let Some(mut consumer) = self.consumer.take() else { return };
+        let state = consumer.state();
+        let mut judge = interval(JUDGE);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = judge.tick() => {
+                    let state = state.borrow().clone();
+                    self.judge(&state);
+                    self.tell_of_refused();
+                }
+                message = consumer.next() => {
+                    let Some(message) = message else { break };
+                    if inbox.receive(self.names.delivery(message)) == Received::Dropped {
+                        self.refused += 1;
+                    }
+                }
+            }
+        }
+        consumer.stop().await;
+        self.consumer = Some(consumer);
+    }
+
+    async fn finish(&mut self) -> bool {
+        let Some(consumer) = self.consumer.take() else { return true };
+        match consumer.finish(FINISH).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(%error, "it is not known whether the last acks arrived: what they were for may come again");
+                false
+            }
+        }
+    }
+}
+
+impl Ack for crate::stan::Acker {
+    fn ack(self: Box<Self>) {
+        Self::ack(*self);
+    }
+}
+
+/// What messages of one subscription have in common.
+#[derive(Debug)]
+struct Names {
+    prefix: String,
+    channel: Arc<str>,
+}
+
+impl Names {
+    fn new(cluster_id: &str, channel: &str) -> Self {
+        Self { prefix: format!("stan:{cluster_id}/{channel}/"), channel: channel.into() }
+    }
+
+    fn delivery(&self, delivered: Delivered) -> Delivery {
+        let Delivered { sequence, timestamp_ns, data, acker, .. } = delivered;
+        let message = Message {
+            message_id: format!("{}{sequence}@{timestamp_ns}", self.prefix).into(),
+            source: SourceKind::Stan,
+            channel: Arc::clone(&self.channel),
+            sequence: i64::try_from(sequence).unwrap_or(i64::MAX),
+            published_at_ns: timestamp_ns,
+            // A copy: a slice would keep the whole network buffer alive for as long as one message of it is held.
+            payload: Bytes::copy_from_slice(&data),
+        };
+        Delivery { message, acker: Some(Box::new(acker)) }
+    }
+}

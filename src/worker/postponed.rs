@@ -1,0 +1,91 @@
+use std::{collections::HashMap, future::pending, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::inbox::Held;
+
+/// The first pause of a row that fails alone, doubled with each attempt.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// So many rows are named; more help nobody.
+const NAMED: usize = 20;
+
+/// The longest pause.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Rows that fail alone while the store takes others. They stay in the inbox and in the budget, so that an endless stream of
+/// them stops the sources rather than filling memory, and each is tried again after its pause.
+#[derive(Debug, Default)]
+pub(super) struct Postponed {
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    due: Instant,
+    attempts: i32,
+    held: Held,
+}
+
+impl Postponed {
+    /// Keeps the rows of `batch` at the given places, each with its attempts so far; 0 attempts means that the row is gone
+    /// from the inbox, so the next try will find it settled.
+    pub(super) fn hold(&mut self, batch: Vec<Held>, failing: &[(usize, i32)]) {
+        if failing.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let attempts: HashMap<usize, i32> = failing.iter().copied().collect();
+        for (place, held) in batch.into_iter().enumerate() {
+            if let Some(&attempts) = attempts.get(&place) {
+                self.rows.push(Row { due: now + pause(attempts), attempts, held });
+            }
+        }
+    }
+
+    /// The rows whose pause is over; waits for the first. Cancel safe.
+    pub(super) async fn due(&mut self) -> Vec<Held> {
+        match self.rows.iter().map(|row| row.due).min() {
+            Some(first) => sleep_until(first).await,
+            None => pending().await,
+        }
+        let now = Instant::now();
+        self.rows.extract_if(.., |row| row.due <= now).map(|row| row.held).collect()
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The message ids and attempts of the first rows, for a person.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.rows
+            .iter()
+            .take(NAMED)
+            .map(|row| format!("{} ({} attempts)", row.held.row.message.message_id, row.attempts))
+            .collect()
+    }
+}
+
+fn pause(attempts: i32) -> Duration {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(16);
+    FIRST.saturating_mul(1 << doublings).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_doubles_with_each_attempt_up_to_a_minute() {
+        let seconds: Vec<u64> =
+            [0, 1, 2, 3, 7, 1_000].into_iter().map(|attempts| pause(attempts).as_secs()).collect();
+        assert_eq!(seconds, [1, 1, 2, 4, 60, 60]);
+    }
+}
