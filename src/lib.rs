@@ -7,9 +7,28 @@
 //!                                          └─ dead_letters (raw bytes + every error)
 //!       ack <── only after that transaction ──────────┘
 //! ```
+//!
+//! In the order in which data flows:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`app`] | wires the stages and stops them in order |
+//! | [`config`], [`cli`] | the settings and their checks; one file a command |
+//! | [`order`] | what counts as an order: a pure function of the bytes |
+//! | [`stan`] | a NATS Streaming client, a library of its own |
+//! | [`source`] | hands over deliveries; holds the contract of acks |
+//! | [`inbox`] | knows what is under way, commits what queues up |
+//! | [`worker`] | validates, settles a batch, publishes, acks |
+//! | [`store`] | everything durable, on PostgreSQL and SQLite |
+//! | [`cache`] | ready-to-send documents |
+//! | [`http`] | the routes and the page |
+//! | [`telemetry`] | metrics, health, log |
+//! | [`sample`] | the sample order, and messages from a seed |
+//! | [`terminal`] | what may be printed, whoever wrote it |
 
 pub mod app;
 pub mod cache;
+pub mod cli;
 pub mod config;
 mod digest;
 pub mod http;
