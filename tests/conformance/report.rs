@@ -1,0 +1,176 @@
+use std::time::Duration;
+
+use orderbox::store::{
+    DeadLetterFilter, Decision, Message, Outcome, Refusal, Resolution, Settlement, SourceKind,
+};
+
+use super::{
+    Bench,
+    fixture::{ingest, message, recorded, small},
+    rules,
+};
+
+rules!(
+    an_audit_finds_every_count_that_is_off,
+    an_audit_names_each_channel,
+    the_status_says_what_waits_and_what_came,
+    dead_letters_are_listed_newest_first_and_filtered,
+    a_dead_letter_is_shown_with_every_byte,
+);
+
+const ALL: DeadLetterFilter = DeadLetterFilter { reason: None, resolution: None, before: None, limit: 100 };
+
+/// Rejects messages for a reason.
+async fn reject(bench: &Bench, messages: &[Message], reason: &str, order_uid: Option<&str>) {
+    let rows = recorded(&*bench.store, messages).await;
+    let errors = r#"[{"pointer":"/items","code":"missing","message":"items is missing"}]"#;
+    let decision = Decision::Reject(Refusal { reason, errors, order_uid });
+    let batch: Vec<_> = rows.iter().map(|row| Settlement { row, decision }).collect();
+    let outcomes = bench.store.settle(&batch).await.unwrap();
+    assert!(outcomes.iter().all(|outcome| *outcome == Some(Outcome::Rejected)));
+}
+
+async fn an_audit_finds_every_count_that_is_off(bench: Bench) {
+    ingest(
+        &*bench.store,
+        &[message(1, 1, &small("a", 1)), message(2, 2, "x"), message(3, 3, &small("b", 1))],
+    )
+    .await;
+    bench.store.record(&[message(4, 4, "")]).await.unwrap();
+    bench.assert_balances().await;
+    for (spoil, mend) in [
+        (
+            "UPDATE ledger SET messages = messages + 1 WHERE outcome = 'received'",
+            "UPDATE ledger SET messages = messages - 1 WHERE outcome = 'received'",
+        ),
+        (
+            "UPDATE ledger SET messages = messages - 1 WHERE outcome = 'applied'",
+            "UPDATE ledger SET messages = messages + 1 WHERE outcome = 'applied'",
+        ),
+        ("UPDATE inbox SET channel = 'other'", "UPDATE inbox SET channel = 'orders'"),
+        ("UPDATE dead_letters SET channel = 'other'", "UPDATE dead_letters SET channel = 'orders'"),
+        (
+            "CREATE TABLE kept AS SELECT * FROM deliveries; DELETE FROM deliveries",
+            "INSERT INTO deliveries SELECT * FROM kept; DROP TABLE kept",
+        ),
+        (
+            "CREATE TABLE kept AS SELECT * FROM payments; DELETE FROM payments",
+            "INSERT INTO payments SELECT * FROM kept; DROP TABLE kept",
+        ),
+        ("DELETE FROM inbox", "SELECT 1"),
+    ] {
+        bench.database.execute(spoil).await;
+        let audit = bench.store.audit().await.unwrap();
+        assert!(!audit.balances(), "not found: {spoil}");
+        bench.database.execute(mend).await;
+    }
+    let differences = bench.store.audit().await.unwrap().differences();
+    let equation =
+        "stan/orders: received = applied + replaced + unchanged + outdated + rejected + pending: 4 against 3";
+    assert_eq!(differences.iter().map(ToString::to_string).collect::<Vec<_>>(), [equation]);
+}
+
+async fn an_audit_names_each_channel(bench: Bench) {
+    let http = Message {
+        source: SourceKind::Http,
+        channel: "http".into(),
+        message_id: "http:1".into(),
+        ..message(0, 5, &small("a", 2))
+    };
+    ingest(&*bench.store, &[message(1, 1, &small("a", 1)), http]).await;
+    bench.store.record(&[Message { channel: "late".into(), ..message(9, 9, "") }]).await.unwrap();
+    let audit = bench.store.audit().await.unwrap();
+    let lines: Vec<_> = audit
+        .channels
+        .iter()
+        .map(|line| (line.ledger.source, &*line.ledger.channel, line.ledger.received, line.pending))
+        .collect();
+    let expected = [
+        (SourceKind::Stan, "late", 1, 1),
+        (SourceKind::Stan, "orders", 1, 0),
+        (SourceKind::Http, "http", 1, 0),
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!((audit.orders, audit.deliveries, audit.payments), (1, 1, 1));
+    bench.assert_balances().await;
+}
+
+async fn the_status_says_what_waits_and_what_came(bench: Bench) {
+    let empty = bench.store.status().await.unwrap();
+    assert_eq!((empty.inbox_pending, empty.oldest_pending), (0, None));
+    assert!(empty.ledger.is_empty() && empty.channels.is_empty());
+
+    ingest(&*bench.store, &[message(1, 1, &small("a", 1)), message(2, 2, "x"), message(3, 3, "y")]).await;
+    bench.store.record(&[message(7, 70, ""), message(8, 80, "")]).await.unwrap();
+    bench
+        .database
+        .execute("UPDATE inbox SET received_at = '2020-01-01T00:00:00.000Z' WHERE sequence = 7")
+        .await;
+    bench.database.execute("UPDATE dead_letters SET resolution = 'replayed' WHERE sequence = 3").await;
+    let status = bench.store.status().await.unwrap();
+    assert_eq!(status.inbox_pending, 2);
+    assert!(status.oldest_pending.unwrap() > Duration::from_secs(365 * 86_400));
+    assert_eq!(
+        status.dead_letters,
+        [(Resolution::Open, 1), (Resolution::Replayed, 1), (Resolution::Discarded, 0)]
+    );
+    assert_eq!(status.ledger.len(), 1);
+    let ledger = &status.ledger[0];
+    assert_eq!((ledger.received, ledger.outcomes.get(Outcome::Rejected)), (5, 2));
+    assert_eq!((status.channels[0].last_sequence, status.channels[0].last_published_at_ns), (8, 80));
+
+    bench.database.execute("UPDATE inbox SET received_at = '2999-01-01T00:00:00.000Z'").await;
+    assert_eq!(bench.store.status().await.unwrap().oldest_pending, Some(Duration::ZERO));
+}
+
+async fn dead_letters_are_listed_newest_first_and_filtered(bench: Bench) {
+    for n in 1..=6 {
+        let reason = if n % 2 == 0 { "invalid" } else { "not_json" };
+        reject(&bench, &[message(n, n, "broken")], reason, None).await;
+    }
+    bench.database.execute("UPDATE dead_letters SET resolution = 'discarded' WHERE sequence = 4").await;
+    let list = async |filter: DeadLetterFilter| -> Vec<(i64, i64)> {
+        let letters = bench.store.dead_letters(&filter).await.unwrap();
+        letters.iter().map(|letter| (letter.id, letter.sequence)).collect()
+    };
+    let sequences =
+        |letters: &[(i64, i64)]| letters.iter().map(|(_, sequence)| *sequence).collect::<Vec<_>>();
+
+    let all = list(ALL).await;
+    assert_eq!(sequences(&all), [6, 5, 4, 3, 2, 1]);
+    let page = list(DeadLetterFilter { before: Some(all[1].0), limit: 3, ..ALL }).await;
+    assert_eq!(sequences(&page), [4, 3, 2]);
+    let invalid = list(DeadLetterFilter { reason: Some("invalid".to_owned()), ..ALL }).await;
+    assert_eq!(sequences(&invalid), [6, 4, 2]);
+    let open =
+        DeadLetterFilter { resolution: Some(Resolution::Open), reason: Some("invalid".to_owned()), ..ALL };
+    assert_eq!(sequences(&list(open).await), [6, 2]);
+    let discarded = list(DeadLetterFilter { resolution: Some(Resolution::Discarded), ..ALL }).await;
+    assert_eq!(sequences(&discarded), [4]);
+    assert_eq!(sequences(&list(DeadLetterFilter { limit: 0, ..ALL }).await), [0; 0]);
+}
+
+async fn a_dead_letter_is_shown_with_every_byte(bench: Bench) {
+    let payload = b"{\"order_uid\":\"\x00\xff".as_slice();
+    let broken = Message { payload: payload.into(), ..message(5, 50, "") };
+    reject(&bench, std::slice::from_ref(&broken), "not_json", None).await;
+    reject(&bench, &[message(6, 60, "broken")], "invalid", Some("uid")).await;
+
+    let letters = bench.store.dead_letters(&ALL).await.unwrap();
+    assert_eq!(
+        letters.iter().map(|letter| letter.order_uid.as_deref()).collect::<Vec<_>>(),
+        [Some("uid"), None]
+    );
+    let letter = bench.store.dead_letter(letters[1].id).await.unwrap().unwrap();
+    assert_eq!(letter.payload, payload);
+    assert_eq!(letter.summary, letters[1]);
+    assert_eq!((&*letter.summary.message_id, letter.summary.bytes), (&*broken.message_id, payload.len()));
+    assert_eq!((letter.summary.source, &*letter.summary.channel), (SourceKind::Stan, "orders"));
+    assert_eq!((letter.summary.sequence, letter.summary.published_at_ns), (5, 50));
+    assert!(letter.summary.errors.contains("items is missing"));
+    assert_eq!(letter.summary.resolution, Resolution::Open);
+    assert!(letter.summary.received_at <= letter.summary.rejected_at);
+    let nothing = (letter.resolved_at, letter.resolved_by, letter.note, letter.parent_id);
+    assert_eq!(nothing, (None, None, None, None));
+    assert_eq!(bench.store.dead_letter(i64::MAX).await.unwrap(), None);
+}

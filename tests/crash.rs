@@ -1,0 +1,211 @@
+//! Kills and outages, with the binary that users run on real servers: whatever is ended, paused or cut off, nothing that was
+//! published with an ack is missing afterwards, nothing is counted twice, and no sound message is a dead letter.
+//!
+//! The everyday suite has the kill of the service, on both stores, and one outage of the database; the rest is long.
+
+use std::time::Duration;
+
+use orderbox::sample::Options;
+
+use crate::support::{
+    database::Database,
+    expected::Expected,
+    orderbox::{Orderbox, on_each_store},
+    postgres,
+    stan_server::{StanServer, eventually},
+};
+
+/// Messages that a test publishes.
+const COUNT: usize = 3000;
+
+/// The share of them that is broken.
+const BROKEN: f64 = 0.02;
+
+/// Short times, so that what has to time out does so while the test looks.
+const SETTINGS: [(&str, &str); 3] =
+    [("STORE_TIMEOUT", "2s"), ("STAN_ACK_WAIT", "3s"), ("SAMPLE_ORDER", "false")];
+
+on_each_store!(
+    kill_9_of_the_service_again_and_again_loses_and_doubles_nothing,
+    #[ignore = "long: two stops under load"]
+    a_stopped_service_has_settled_and_acked_all_that_it_received,
+    #[ignore = "long: the outage has to be noticed and to end"]
+    a_restarted_streaming_server_with_a_file_store_loses_nothing,
+    #[ignore = "long: the loss has to be noticed by pings"]
+    a_streaming_server_that_forgot_everything_is_used_again_and_its_numbers_are_new_messages,
+);
+
+async fn kill_9_of_the_service_again_and_again_loses_and_doubles_nothing(database: Database) {
+    let Some(server) = StanServer::builder().file_store().start().await else { return };
+    let mut service = service(&database, &server);
+    service.restart().await;
+    let mut publisher = publish(&service, 21, Some(1500));
+    for settled in [100, 400, 900, 1600, 2300] {
+        eventually("some messages are settled", || async {
+            database.number("SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM ledger WHERE outcome <> 'received'").await >= settled
+        })
+        .await;
+        service.kill();
+        service.restart().await;
+    }
+    assert!(publisher.wait(Duration::from_secs(60)).await.success(), "{}", publisher.output());
+    all_is_well(&database, &server, &service, &expected(21)).await;
+}
+
+async fn a_stopped_service_has_settled_and_acked_all_that_it_received(database: Database) {
+    let Some(server) = StanServer::builder().file_store().start().await else { return };
+    // So long that no backlog of a busy machine outlasts it: what comes again then was not acked before the stop.
+    let mut service = service_with(&database, &server, &[("STAN_ACK_WAIT", "30s")]);
+    service.restart().await;
+    let mut publisher = publish(&service, 22, Some(2000));
+    for settled in [200, 1200] {
+        eventually("some messages are settled", || async {
+            database.number("SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM ledger WHERE outcome <> 'received'").await >= settled
+        })
+        .await;
+        let status = service.terminate().await;
+        assert!(status.success(), "{status}\n{}", service.log());
+        assert_eq!(database.number("SELECT count(*) FROM inbox").await, 0);
+        service.restart().await;
+    }
+    assert!(publisher.wait(Duration::from_secs(60)).await.success(), "{}", publisher.output());
+    all_is_well(&database, &server, &service, &expected(22)).await;
+    let redelivered = database
+        .number("SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM ledger WHERE outcome = 'unchanged'");
+    assert_eq!(redelivered.await, 0, "a message that was settled came again");
+}
+
+async fn a_restarted_streaming_server_with_a_file_store_loses_nothing(database: Database) {
+    let Some(mut server) = StanServer::builder().file_store().start().await else { return };
+    let mut service = service(&database, &server);
+    service.restart().await;
+    service.ok(&publish_args(23, None).iter().map(String::as_str).collect::<Vec<_>>());
+    server.kill();
+    service.until_status("/healthz", 503).await;
+    service.until_status("/readyz", 200).await;
+    server.restart().await;
+    service.until_status("/healthz", 200).await;
+    service.ok(&publish_args(24, None).iter().map(String::as_str).collect::<Vec<_>>());
+    let mut expected = expected(23);
+    expected.add(self::expected(24));
+    all_is_well(&database, &server, &service, &expected).await;
+}
+
+async fn a_streaming_server_that_forgot_everything_is_used_again_and_its_numbers_are_new_messages(
+    database: Database,
+) {
+    let Some(mut server) = StanServer::builder().start().await else { return };
+    let mut service = service(&database, &server);
+    service.restart().await;
+    service.ok(&publish_args(25, None).iter().map(String::as_str).collect::<Vec<_>>());
+    eventually("the first messages are acked", || async { server.backlog("orders").await == 0 }).await;
+    server.kill();
+    server.restart().await;
+    service.until_status("/healthz", 200).await;
+    service.ok(&publish_args(26, None).iter().map(String::as_str).collect::<Vec<_>>());
+    let mut expected = expected(25);
+    expected.add(self::expected(26));
+    all_is_well(&database, &server, &service, &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: the outage has to be noticed and to end"]
+async fn a_postgresql_that_is_stopped_and_started_costs_nothing_but_time() {
+    let Some(postgres) = postgres::Server::start(&[]).await else { return };
+    let database = Database::Postgres(postgres.database().await);
+    outage(&database, async |service| {
+        postgres.stop().await;
+        service.until_status("/healthz", 503).await;
+        assert_eq!(service.client().post("/order", "{}").await.status, 503);
+        postgres.start_again().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgresql_that_hangs_and_goes_on_costs_nothing_but_time() {
+    let Some(postgres) = postgres::Server::start(&[]).await else { return };
+    let database = Database::Postgres(postgres.database().await);
+    outage(&database, async |service| {
+        postgres.signal_all("STOP").await;
+        service.until_status("/healthz", 503).await;
+        postgres.signal_all("CONT").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: both servers come one after the other"]
+async fn a_service_that_starts_without_its_servers_says_so_and_works_once_they_are_there() {
+    let Some(postgres) = postgres::Server::start(&[]).await else { return };
+    let Some(mut server) = StanServer::builder().file_store().start().await else { return };
+    let database = Database::Postgres(postgres.database().await);
+    let mut service = service(&database, &server);
+    service.ok(&publish_args(27, None).iter().map(String::as_str).collect::<Vec<_>>());
+    server.kill();
+    postgres.stop().await;
+    service.launch().await;
+    service.until_status("/livez", 200).await;
+    service.until_status("/healthz", 503).await;
+    assert_eq!(service.try_get("/readyz").await.map(|answer| answer.status.as_u16()), Some(503));
+    postgres.start_again().await;
+    service.until_status("/readyz", 200).await;
+    server.restart().await;
+    service.until_status("/healthz", 200).await;
+    all_is_well(&database, &server, &service, &expected(27)).await;
+}
+
+/// Publishes while `happens` happens to the store, and looks whether anything came of it.
+async fn outage(database: &Database, happens: impl AsyncFnOnce(&mut Orderbox)) {
+    let Some(server) = StanServer::builder().file_store().start().await else { return };
+    let mut service = service(database, &server);
+    service.restart().await;
+    let mut publisher = publish(&service, 28, Some(1500));
+    eventually("some messages are settled", || async {
+        service.metric("orderbox_messages_settled_total{outcome=\"applied\"}").await > Some(200.0)
+    })
+    .await;
+    happens(&mut service).await;
+    service.until_status("/healthz", 200).await;
+    assert!(publisher.wait(Duration::from_secs(60)).await.success(), "{}", publisher.output());
+    all_is_well(database, &server, &service, &expected(28)).await;
+}
+
+fn service(database: &Database, server: &StanServer) -> Orderbox {
+    service_with(database, server, &[])
+}
+
+/// A service with further settings; they win over [`SETTINGS`].
+fn service_with(database: &Database, server: &StanServer, more: &[(&str, &str)]) -> Orderbox {
+    let (database, server) = (database.url(), server.url());
+    let own = [("DATABASE_URL", database.as_str()), ("STAN_URL", server.as_str())];
+    Orderbox::prepare(&[&own[..], &SETTINGS[..], more].concat())
+}
+
+fn expected(seed: u64) -> Expected {
+    Expected::of(seed, COUNT, BROKEN, Options { items: Some(1), oversized: true, ..Options::default() })
+}
+
+fn publish_args(seed: u64, rate: Option<u32>) -> Vec<String> {
+    let mut args = vec!["publish".to_owned(), "--count".to_owned(), COUNT.to_string()];
+    args.extend(["--broken".to_owned(), BROKEN.to_string(), "--items".to_owned(), "1".to_owned()]);
+    args.extend(["--seed".to_owned(), seed.to_string()]);
+    args.extend(rate.iter().flat_map(|rate| ["--rate".to_owned(), rate.to_string()]));
+    args
+}
+
+fn publish(service: &Orderbox, seed: u64, rate: Option<u32>) -> crate::support::process::Process {
+    service.spawn("publish", &publish_args(seed, rate).iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The promise: every sound order readable with its bytes, exactly the broken messages among the dead letters, every message
+/// acked, an empty inbox, and a ledger that balances.
+async fn all_is_well(database: &Database, server: &StanServer, service: &Orderbox, expected: &Expected) {
+    eventually("every message is acked", || async { server.backlog("orders").await == 0 }).await;
+    service.until_settled().await;
+    assert_eq!(database.number("SELECT count(*) FROM inbox").await, 0);
+    expected.are_served_by(service).await;
+    expected.are_the_dead_letters_of(database).await;
+    assert_eq!(database.number("SELECT count(*) FROM orders").await, expected.sound.len() as i64);
+    service.ok(&["audit"]);
+}

@@ -1,0 +1,170 @@
+//! A TCP link that a test can cut, block and mend, put between a client and a server that goes on running.
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+};
+
+/// A simple query in PostgreSQL's protocol: the text of the statement ends in a NUL.
+const COMMIT: &[u8] = b"COMMIT\0";
+
+/// What happens to the connections through the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Bytes pass both ways.
+    Open,
+    /// Connections were closed, and new ones are closed at once.
+    Cut,
+    /// Connections stay, and not a byte passes: a black hole.
+    Blocked,
+}
+
+/// The mode, and how often the connections were reset.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    mode: Mode,
+    resets: u64,
+    /// How many connections were accepted, those that were closed at once too.
+    accepted: u64,
+}
+
+/// What the link sees pass.
+#[derive(Debug, Default)]
+struct Traffic {
+    /// The next COMMIT loses its answer.
+    loses_commit: AtomicBool,
+    /// Bytes that came from the server.
+    answered: AtomicU64,
+}
+
+/// Listens on a free port of 127.0.0.1 and forwards to another; ends with the value.
+#[derive(Debug)]
+pub(crate) struct Link {
+    port: u16,
+    state: Arc<watch::Sender<State>>,
+    traffic: Arc<Traffic>,
+    _tasks: JoinSet<()>,
+}
+
+impl Link {
+    /// A link to `127.0.0.1:target`.
+    pub(crate) async fn to(target: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("bind a free port");
+        let port = listener.local_addr().expect("local address").port();
+        let state = Arc::new(watch::Sender::new(State { mode: Mode::Open, resets: 0, accepted: 0 }));
+        let mut tasks = JoinSet::new();
+        let traffic = Arc::new(Traffic::default());
+        tasks.spawn(accept(listener, target, Arc::clone(&state), Arc::clone(&traffic)));
+        Self { port, state, traffic, _tasks: tasks }
+    }
+
+    /// The port to connect to instead of the server's.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How many connections it has had, those that were closed at once too.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.state.borrow().accepted
+    }
+
+    /// Closes every connection and refuses new ones.
+    pub(crate) fn cut(&self) {
+        self.state.send_modify(|state| state.mode = Mode::Cut);
+    }
+
+    /// Lets no byte pass and closes nothing.
+    pub(crate) fn block(&self) {
+        self.state.send_modify(|state| state.mode = Mode::Blocked);
+    }
+
+    /// Lets bytes and new connections pass again.
+    pub(crate) fn mend(&self) {
+        self.state.send_modify(|state| state.mode = Mode::Open);
+    }
+
+    /// Closes every connection; new ones pass.
+    pub(crate) fn reset(&self) {
+        self.state.send_modify(|state| state.resets += 1);
+    }
+
+    /// The next COMMIT reaches the server, and its connection is closed when the answer arrives.
+    pub(crate) fn lose_the_next_commit(&self) {
+        self.traffic.loses_commit.store(true, Ordering::SeqCst);
+    }
+
+    /// `true` once that has happened.
+    pub(crate) fn has_lost_it(&self) -> bool {
+        !self.traffic.loses_commit.load(Ordering::SeqCst)
+    }
+
+    /// Bytes that the server has sent so far.
+    pub(crate) fn answered(&self) -> u64 {
+        self.traffic.answered.load(Ordering::SeqCst)
+    }
+}
+
+async fn accept(listener: TcpListener, target: u16, state: Arc<watch::Sender<State>>, traffic: Arc<Traffic>) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        state.send_modify(|state| state.accepted += 1);
+        if state.borrow().mode != Mode::Cut {
+            connections.spawn(forward(client, target, state.subscribe(), Arc::clone(&traffic)));
+        }
+    }
+}
+
+async fn forward(client: TcpStream, target: u16, mut state: watch::Receiver<State>, traffic: Arc<Traffic>) {
+    let resets = state.borrow().resets;
+    let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
+    // One future for the whole connection, polled only while the link is open: blocking loses no byte.
+    let mut relay = pin!(relay(client, server, &traffic));
+    loop {
+        let now = *state.borrow_and_update();
+        if now.mode == Mode::Cut || now.resets != resets {
+            return;
+        }
+        tokio::select! {
+            () = &mut relay, if now.mode == Mode::Open => return,
+            changed = state.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Passes bytes both ways until either side ends, which ends the other.
+async fn relay(mut client: TcpStream, mut server: TcpStream, traffic: &Traffic) {
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = server.split();
+    let loses_answer = AtomicBool::new(false);
+    let requests = async {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
+            if buffer[..length].ends_with(COMMIT) && traffic.loses_commit.swap(false, Ordering::SeqCst) {
+                loses_answer.store(true, Ordering::SeqCst);
+            }
+            if to_server.write_all(&buffer[..length]).await.is_err() {
+                break;
+            }
+        }
+    };
+    let answers = async {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(length @ 1..) = from_server.read(&mut buffer).await {
+            traffic.answered.fetch_add(length as u64, Ordering::SeqCst);
+            if loses_answer.load(Ordering::SeqCst) || to_client.write_all(&buffer[..length]).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! { () = requests => {}, () = answers => {} }
+}
