@@ -13,6 +13,7 @@ mod pool;
 mod postgres;
 mod report;
 mod sqlite;
+mod version;
 
 use std::time::Duration;
 

@@ -5,7 +5,8 @@ use sqlx::{PgConnection, Postgres, postgres::PgArguments, query::Query};
 use super::{children, column, read::length};
 use crate::store::{
     Outcome,
-    plan::{Accepted, Current, Fingerprint, Version, plan},
+    plan::{Accepted, plan},
+    version::{Current, Fingerprint, Version},
 };
 
 const SELECT_ORDERS: &str = "

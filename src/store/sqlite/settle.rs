@@ -12,7 +12,8 @@ use super::{
 use crate::store::{
     Decision, Outcome, Refusal, Settlement,
     ledger::Tally,
-    plan::{Accepted, Current, Fingerprint, Version, plan},
+    plan::{Accepted, plan},
+    version::{Current, Fingerprint, Version},
 };
 
 const TAKE: &str =
