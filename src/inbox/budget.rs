@@ -27,12 +27,6 @@ impl Budget {
         self.capacity / OVERHEAD
     }
 
-    /// Bytes that nothing holds.
-    #[must_use]
-    pub fn free(&self) -> usize {
-        self.free.available_permits()
-    }
-
     /// Room for a payload of this length, or `None`. A payload larger than the whole budget is let in when nothing else is
     /// held: it could never be settled otherwise.
     #[must_use]

@@ -113,9 +113,7 @@ impl StanSource {
             State::Stopped => {}
         }
     }
-}
 
-impl StanSource {
     /// A full pipeline loses nothing, but what it refuses comes again only after the ack wait: that should not go unseen.
     fn tell_of_refused(&mut self) {
         let refused = std::mem::take(&mut self.refused);
