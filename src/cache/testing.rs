@@ -11,12 +11,13 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use crate::store::{
-    Audit, ChannelLedger, Class, DeadLetter, DeadLetterFilter, DeadLetterSummary, InboxKey, InboxRow,
-    Message, Outcome, Outcomes, Recorded, Resolution, Result, Settlement, SourceKind, Store, StoreError,
-    StoreStatus, StoredDocument,
+    Audit, ChannelLedger, Class, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
+    DeadLetterSummary, FormerDocument, InboxKey, InboxRow, Message, OrderArrival, Outcome, Outcomes,
+    Recorded, Resolution, Result, Settlement, SourceKind, Store, StoreError, StoreStatus, StoredDocument,
 };
 
 #[derive(Debug)]
@@ -81,6 +82,13 @@ impl TestStore {
         T: Send,
     {
         self.calls.fetch_add(1, Ordering::SeqCst);
+        self.pausing(read).await
+    }
+
+    async fn pausing<T>(&self, read: impl FnOnce() -> T + Send) -> Result<T>
+    where
+        T: Send,
+    {
         let answer = self.works().map(|()| read());
         let paused = *lock(&self.paused);
         if paused {
@@ -160,8 +168,9 @@ impl Store for TestStore {
         outcomes.add(Outcome::Applied, 2);
         Ok(StoreStatus {
             inbox_pending: 1,
+            unaccounted: 0,
             oldest_pending: Some(Duration::from_millis(1500)),
-            dead_letters: Resolution::ALL.map(|resolution| (resolution, 0)),
+            oldest_dead_letter: None,
             ledger: vec![ChannelLedger {
                 source: SourceKind::Http,
                 channel: "http".to_owned(),
@@ -169,7 +178,16 @@ impl Store for TestStore {
                 outcomes,
             }],
             channels: Vec::new(),
+            available_bytes: Some(1 << 30),
         })
+    }
+
+    async fn count_dead_letters(&self) -> Result<DeadLetterCounts> {
+        self.pausing(|| Resolution::ALL.map(|resolution| (resolution, 0))).await
+    }
+
+    fn connections(&self) -> Connections {
+        Connections::default()
     }
 
     async fn record(&self, _: &[Message]) -> Result<Vec<Recorded>> {
@@ -197,10 +215,39 @@ impl Store for TestStore {
     }
 
     async fn dead_letters(&self, _: &DeadLetterFilter) -> Result<Vec<DeadLetterSummary>> {
-        unreachable!("nothing under test reads dead letters")
+        self.answer(Vec::new).await
     }
 
-    async fn dead_letter(&self, _: i64) -> Result<Option<DeadLetter>> {
-        unreachable!("nothing under test reads dead letters")
+    async fn dead_letter(&self, _: i64, _: usize) -> Result<Option<DeadLetter>> {
+        self.answer(|| None).await
+    }
+
+    async fn open_dead_letters(&self) -> Result<BTreeMap<String, i64>> {
+        self.answer(BTreeMap::new).await
+    }
+
+    async fn newest_orders(&self, limit: usize) -> Result<Vec<OrderArrival>> {
+        let mut documents = self.documents(None, limit, usize::MAX).await?;
+        Ok(documents
+            .drain(..)
+            .map(|row| OrderArrival {
+                order_uid: row.order_uid,
+                source: SourceKind::Http,
+                channel: "http".to_owned(),
+                sequence: 0,
+                published_at_ns: row.id,
+                updated_at: OffsetDateTime::UNIX_EPOCH,
+            })
+            .collect())
+    }
+
+    async fn history(
+        &self,
+        order_uid: &str,
+        _: Option<i64>,
+        _: usize,
+        _: usize,
+    ) -> Result<Option<Vec<FormerDocument>>> {
+        self.answer(|| lock(&self.documents).contains_key(order_uid).then(Vec::new)).await
     }
 }

@@ -30,6 +30,14 @@ pub struct ChannelAudit {
     pub dead_letters: i64,
 }
 
+impl ChannelAudit {
+    /// Messages for which the ledger and the inbox disagree.
+    #[must_use]
+    pub fn unaccounted(&self) -> u64 {
+        self.ledger.received.abs_diff(self.ledger.outcomes.total() + self.pending)
+    }
+}
+
 /// A count that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {

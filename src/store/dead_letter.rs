@@ -1,9 +1,11 @@
 use std::{fmt, str::FromStr};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::SourceKind;
+use crate::order::{Reason, Verdict, validate_caught};
 
 /// What has become of a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,12 +94,35 @@ pub struct DeadLetterSummary {
     pub resolution: Resolution,
 }
 
+impl DeadLetterSummary {
+    /// Its errors. The column is written by this program only; what can't be read is one error that says so, for a report
+    /// must not stop at it.
+    #[must_use]
+    pub fn errors(&self) -> Vec<LetterError> {
+        serde_json::from_str(&self.errors).unwrap_or_else(|cause| {
+            let message = format!("the errors kept with this dead letter can't be read: {cause}");
+            vec![LetterError { pointer: String::new(), code: "unreadable".to_owned(), message }]
+        })
+    }
+}
+
+/// One of a dead letter's errors, as it is kept: its code may be one that a newer orderbox knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetterError {
+    /// Where in the message, as a JSON Pointer (RFC 6901); empty for all of it.
+    pub pointer: String,
+    /// What is wrong.
+    pub code: String,
+    /// The same for a person. One that orderbox made quotes no value of the message; one of the database may.
+    pub message: String,
+}
+
 /// A dead letter with everything that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     /// What lists show.
     pub summary: DeadLetterSummary,
-    /// The message as it came, byte for byte.
+    /// The message as it came, byte for byte; or the first bytes of it, when no more were asked for.
     pub payload: Bytes,
     /// When it was replayed or discarded.
     pub resolved_at: Option<OffsetDateTime>,
@@ -107,4 +132,29 @@ pub struct DeadLetter {
     pub note: Option<String>,
     /// The dead letter that this one is a replay of.
     pub parent_id: Option<i64>,
+}
+
+impl DeadLetter {
+    /// Whether the message goes on after the payload.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.payload.len() < self.summary.bytes
+    }
+
+    /// More about a reason that names no field, such as where the syntax error is. It is a function of all the bytes, so it is
+    /// not stored; `None` when some are left out, or the rules of today give another reason.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        // The other reasons have none, so their bytes need not be looked at.
+        let reasons = [Reason::NotUtf8, Reason::NotJson, Reason::NotObject, Reason::Panicked];
+        if self.is_cut() || !reasons.iter().any(|reason| reason.as_str() == self.summary.reason) {
+            return None;
+        }
+        match validate_caught(&self.payload, usize::MAX) {
+            Verdict::Reject(rejection) if rejection.reason.as_str() == self.summary.reason => {
+                rejection.detail
+            }
+            _ => None,
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! on each implementation (`tests/conformance`).
 
 mod audit;
+mod browse;
 mod connect;
 mod dead_letter;
 mod error;
@@ -15,20 +16,22 @@ mod report;
 mod sqlite;
 mod version;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use audit::{Audit, ChannelAudit, Difference};
+pub use browse::{FormerDocument, OrderArrival};
 pub use connect::{ConnectError, Options, ServeLock, connect, lock_for_serve};
-pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterSummary, Resolution};
+pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterSummary, LetterError, Resolution};
 pub use error::{Class, StoreError};
 pub use model::{
     Decision, InboxKey, InboxRow, Message, Outcome, Recorded, Refusal, Settlement, SourceKind, StoredDocument,
 };
 pub(crate) use pauses::Pauses;
-pub use report::{ChannelLedger, ChannelPosition, Outcomes, StoreStatus};
+pub use pool::Connections;
+pub use report::{ChannelLedger, ChannelPosition, DeadLetterCounts, Outcomes, StoreStatus};
 
 /// The result of a call to the store.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -86,9 +89,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// `true` until the first message was recorded.
     async fn ledger_is_empty(&self) -> Result<bool>;
 
-    /// Figures that are cheap to read: of the tables only the inbox and an index of the dead letters are counted, never one
-    /// that grows with the orders.
+    /// Figures that are cheap to read, all from one snapshot: of the tables only the inbox is counted, never one that grows.
     async fn status(&self) -> Result<StoreStatus>;
+
+    /// The dead letters counted, which takes the longer the more there are.
+    async fn count_dead_letters(&self) -> Result<DeadLetterCounts>;
+
+    /// How many connections there are now. Asks nobody.
+    fn connections(&self) -> Connections;
 
     /// The ledger and every table counted in one snapshot. Reads all of them: seconds for millions of orders.
     async fn audit(&self) -> Result<Audit>;
@@ -96,6 +104,22 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Dead letters without their payloads, newest first.
     async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterSummary>>;
 
-    /// One dead letter with its payload.
-    async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetter>>;
+    /// One dead letter with its payload, or the first `max_bytes` of it.
+    async fn dead_letter(&self, id: i64, max_bytes: usize) -> Result<Option<DeadLetter>>;
+
+    /// How many open dead letters each reason has; a reason that has none is not there.
+    async fn open_dead_letters(&self) -> Result<BTreeMap<String, i64>>;
+
+    /// The latest `limit` uids that came, newest first, without their documents.
+    async fn newest_orders(&self, limit: usize) -> Result<Vec<OrderArrival>>;
+
+    /// Up to `limit` documents of a uid that were replaced or came too late, with an id under `before` (all when `None`),
+    /// newest first, cut at about `max_bytes`; one at least. `None` when there is neither an order nor a document with this uid.
+    async fn history(
+        &self,
+        order_uid: &str,
+        before: Option<i64>,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Option<Vec<FormerDocument>>>;
 }

@@ -30,10 +30,28 @@ pub(super) trait Session: Connection + Sized + 'static {
     fn run(&mut self, sql: &'static str) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
+/// How many connections a store has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Connections {
+    /// Open, and waiting for a call.
+    pub idle: usize,
+    /// Held by a call.
+    pub busy: usize,
+}
+
+impl std::ops::Add for Connections {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { idle: self.idle + other.idle, busy: self.busy + other.busy }
+    }
+}
+
 /// Up to a number of connections, opened when needed.
 #[derive(Debug)]
 pub(super) struct Pool<S: Session> {
     settings: S::Settings,
+    size: usize,
     /// Fair: whoever has waited longest is next.
     permits: Semaphore,
     /// How many connections stay open while they are idle.
@@ -53,12 +71,17 @@ pub(super) struct Lease<'a, S: Session> {
 
 impl<S: Session> Pool<S> {
     pub(super) fn new(settings: S::Settings, size: usize) -> Self {
-        Self { settings, permits: Semaphore::new(size), kept: size, idle: Mutex::default() }
+        Self { settings, size, permits: Semaphore::new(size), kept: size, idle: Mutex::default() }
     }
 
     /// For calls so rare that each opens a connection of its own, one at a time.
     pub(super) fn that_keeps_none(settings: S::Settings) -> Self {
-        Self { settings, permits: Semaphore::new(1), kept: 0, idle: Mutex::default() }
+        Self { settings, size: 1, permits: Semaphore::new(1), kept: 0, idle: Mutex::default() }
+    }
+
+    /// How many connections there are now; one that is being opened counts as held by the call that needs it.
+    pub(super) fn connections(&self) -> Connections {
+        Connections { idle: self.idle().len(), busy: self.size - self.permits.available_permits() }
     }
 
     /// A connection outside any transaction.
@@ -150,6 +173,28 @@ impl<S: Session> Lease<'_, S> {
         self.end(done).await
     }
 }
+
+/// Runs one function of a store on a connection of one of its pools, in a transaction when a statement that begins one is given,
+/// within the store's time for a call. The function names the call.
+macro_rules! call {
+    ($store:ident.$pool:ident, $module:ident::$function:ident($($argument:expr),*)) => {
+        call!(@ $store.$pool.lease(), $store.$pool, $module::$function($($argument),*))
+    };
+    ($store:ident.$pool:ident, $begin:ident, $module:ident::$function:ident($($argument:expr),*)) => {
+        call!(@ $store.$pool.begin($begin), $store.$pool, $module::$function($($argument),*))
+    };
+    (@ $lease:expr, $store:ident.$pool:ident, $module:ident::$function:ident($($argument:expr),*)) => {
+        $store
+            .$pool
+            .bounded($store.timeout, stringify!($function), async {
+                let mut lease = $lease.await?;
+                let answer = $module::$function(&mut lease, $($argument),*).await;
+                lease.end(answer).await
+            })
+            .await
+    };
+}
+pub(super) use call;
 
 impl<S: Session> Deref for Lease<'_, S> {
     type Target = S;

@@ -51,19 +51,81 @@ pub struct ChannelPosition {
     pub last_published_at_ns: i64,
 }
 
+/// Dead letters in each resolution, zeros included, in the order of [`Resolution::ALL`].
+pub type DeadLetterCounts = [(Resolution, i64); Resolution::ALL.len()];
+
 /// Figures of the store that are cheap to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreStatus {
     /// Rows of the inbox.
     pub inbox_pending: i64,
-    /// How long the oldest of them has waited by the store's clock; `None` when there is none.
+    /// Messages for which the ledger and the inbox disagree: the sum over all channels of |received - settled - pending|.
+    /// Anything but 0 is a bug or damage.
+    pub unaccounted: u64,
+    /// How long the oldest row of the inbox has waited by the store's clock; `None` when there is none.
     pub oldest_pending: Option<Duration>,
-    /// Dead letters in each resolution, zeros included, in the order of [`Resolution::ALL`].
-    pub dead_letters: [(Resolution, i64); Resolution::ALL.len()],
+    /// How long ago the oldest open dead letter was refused, by the store's clock; `None` when none is open.
+    pub oldest_dead_letter: Option<Duration>,
     /// Sorted by source and channel.
     pub ledger: Vec<ChannelLedger>,
     /// Sorted by source and channel.
     pub channels: Vec<ChannelPosition>,
+    /// Bytes that may still be written to the file system of the database; `None` where that can't be seen.
+    pub available_bytes: Option<u64>,
+}
+
+/// A row of the one query behind [`StoreStatus`]: a word for what it speaks of, source, channel, outcome, and two numbers. Columns that a word has no use for are empty, or null.
+///
+/// | word | the row's other columns |
+/// |---|---|
+/// | `ledger` | source, channel, outcome, messages |
+/// | `pending` | source, channel, rows of the inbox |
+/// | `oldest_pending` | age in microseconds |
+/// | `oldest_dead_letter` | age in microseconds |
+/// | `channel` | source, channel, last sequence, its time in nanoseconds |
+pub(super) type StatusRow<'r> = (&'r str, &'r str, &'r str, &'r str, Option<i64>, Option<i64>);
+
+impl StoreStatus {
+    /// Puts the rows of the query together.
+    pub(super) fn of<'r>(rows: impl IntoIterator<Item = sqlx::Result<StatusRow<'r>>>) -> sqlx::Result<Self> {
+        let (mut counts, mut channels) = (Counts::default(), Vec::new());
+        let (mut oldest_pending, mut oldest_dead_letter) = (None, None);
+        for row in rows {
+            let (word, from, channel, name, number, second) = row?;
+            let number_or_0 = number.unwrap_or(0);
+            match word {
+                "ledger" => {
+                    counts.ledger.push((source(from)?, channel.to_owned(), name.to_owned(), number_or_0));
+                }
+                "pending" => counts.pending.push((source(from)?, channel.to_owned(), number_or_0)),
+                "oldest_pending" => oldest_pending = number.map(age),
+                "oldest_dead_letter" => oldest_dead_letter = number.map(age),
+                "channel" => channels.push(ChannelPosition {
+                    source: source(from)?,
+                    channel: channel.to_owned(),
+                    last_sequence: number_or_0,
+                    last_published_at_ns: second.unwrap_or(0),
+                }),
+                other => return Err(decode(format!("a status row speaks of {other:?}"))),
+            }
+        }
+        channels.sort_unstable_by(|a, b| (a.source, &a.channel).cmp(&(b.source, &b.channel)));
+        let balances = counts.by_channel().map_err(decode)?;
+        Ok(Self {
+            inbox_pending: balances.iter().map(|balance| balance.pending).sum(),
+            unaccounted: balances.iter().map(ChannelAudit::unaccounted).sum(),
+            oldest_pending,
+            oldest_dead_letter,
+            ledger: balances.into_iter().map(|balance| balance.ledger).collect(),
+            channels,
+            available_bytes: None,
+        })
+    }
+}
+
+/// A clock that was set back makes rows of the future, which have not waited at all.
+fn age(microseconds: i64) -> Duration {
+    Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))
 }
 
 /// What an audit counts by channel.
@@ -106,9 +168,7 @@ fn entry(
 }
 
 /// Every resolution with its rows, also those that have none.
-pub(super) fn dead_letters_by_resolution(
-    rows: &[(Resolution, i64)],
-) -> [(Resolution, i64); Resolution::ALL.len()] {
+pub(super) fn dead_letters_by_resolution(rows: &[(Resolution, i64)]) -> DeadLetterCounts {
     Resolution::ALL.map(|resolution| {
         let count = rows.iter().find(|(name, _)| *name == resolution).map_or(0, |(_, count)| *count);
         (resolution, count)

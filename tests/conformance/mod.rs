@@ -1,8 +1,10 @@
 //! What every store promises. Each rule is one test, and runs on each database.
 
+mod browse;
 mod connect;
 mod document;
 pub(crate) mod fixture;
+mod index;
 mod outage;
 mod price;
 mod race;

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{errors, instant};
+use super::instant;
 use crate::{
     cli::{database, output},
     config::StoreSettings,
@@ -81,7 +81,7 @@ fn table(letters: &[DeadLetterSummary], filter: &DeadLetterFilter) -> String {
 }
 
 fn row(letter: &DeadLetterSummary) -> Vec<String> {
-    let errors = errors(&letter.errors);
+    let errors = letter.errors();
     let mut codes: Vec<&str> = errors.iter().take(CODES).map(|error| error.code.as_str()).collect();
     if errors.len() > CODES {
         codes.push("…");
@@ -99,10 +99,11 @@ fn row(letter: &DeadLetterSummary) -> Vec<String> {
     ]
 }
 
-/// Pointers and messages are left out: they can quote the payload.
+/// Pointers and messages are left out: a pointer quotes keys of the payload, and a message may quote a value where the database
+/// has made it.
 fn lines(letters: &[DeadLetterSummary]) -> String {
     let line = |letter: &DeadLetterSummary| {
-        let codes: Vec<String> = errors(&letter.errors).into_iter().map(|error| error.code).collect();
+        let codes: Vec<String> = letter.errors().into_iter().map(|error| error.code).collect();
         let object = json!({
             "id": letter.id,
             "rejected_at": instant(letter.rejected_at),

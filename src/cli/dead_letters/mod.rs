@@ -7,7 +7,6 @@ mod show;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -38,23 +37,6 @@ impl DeadLetters {
             Action::Show(show) => show.run().await,
         }
     }
-}
-
-/// One of a dead letter's errors, as the store keeps them.
-#[derive(Debug, Deserialize)]
-struct FieldError {
-    pointer: String,
-    code: String,
-    message: String,
-}
-
-/// The errors of a dead letter. The column is written by this program only; what it can't read is shown as one error
-/// that says so, for a report must not stop at it.
-fn errors(json: &str) -> Vec<FieldError> {
-    serde_json::from_str(json).unwrap_or_else(|cause| {
-        let message = format!("the errors kept with this dead letter can't be read: {cause}");
-        vec![FieldError { pointer: String::new(), code: "unreadable".to_owned(), message }]
-    })
 }
 
 /// RFC 3339 in UTC, to the second.

@@ -3,11 +3,10 @@ use std::process::ExitCode;
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{errors, instant, payload};
+use super::{instant, payload};
 use crate::{
     cli::{database, output},
     config::StoreSettings,
-    order::{Verdict, validate_caught},
     store::{DeadLetter, Store},
     terminal::printable,
 };
@@ -36,7 +35,7 @@ async fn show(store: &dyn Store, ids: &[i64]) -> ExitCode {
     let mut text = String::new();
     let mut missing = Vec::new();
     for id in ids {
-        match store.dead_letter(*id).await {
+        match store.dead_letter(*id, usize::MAX).await {
             Ok(Some(letter)) => {
                 if !text.is_empty() {
                     text.push('\n');
@@ -73,12 +72,12 @@ fn described(letter: &DeadLetter) -> String {
     line("rejected_at", Some(instant(summary.rejected_at)));
     line("order_uid", summary.order_uid.clone());
     line("reason", Some(summary.reason.clone()));
-    line("detail", detail(letter));
+    line("detail", letter.detail());
     line("resolved_at", letter.resolved_at.map(instant));
     line("resolved_by", letter.resolved_by.clone());
     line("note", letter.note.clone());
     line("replay of", letter.parent_id.map(|id| format!("dead letter {id}")));
-    let errors = errors(&summary.errors);
+    let errors = summary.errors();
     if !errors.is_empty() {
         text.push_str(&format!(
             "  {} {}\n",
@@ -97,15 +96,6 @@ fn described(letter: &DeadLetter) -> String {
     }
     payload::append(&mut text, &letter.payload);
     text
-}
-
-/// More about a reason that names no field, such as where the syntax error is. It is a function of the bytes, so it is not
-/// stored; `None` when the rules of today give another reason.
-fn detail(letter: &DeadLetter) -> Option<String> {
-    match validate_caught(&letter.payload, usize::MAX) {
-        Verdict::Reject(rejection) if rejection.reason.as_str() == letter.summary.reason => rejection.detail,
-        Verdict::Reject(_) | Verdict::Accept(_) => None,
-    }
 }
 
 /// `None` for the sample order, which nobody published.

@@ -1,5 +1,6 @@
 //! SQLite: one writer, several readers, write-ahead logging, and a sync at every commit.
 
+mod browse;
 mod children;
 mod date;
 mod insert;
@@ -11,7 +12,11 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-use std::{path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,9 +27,10 @@ use sqlx::{
 };
 
 use super::{
-    AT_LENGTH, Audit, DeadLetter, DeadLetterFilter, DeadLetterSummary, InboxKey, InboxRow, Message, Options,
-    Outcome, Recorded, Result, Settlement, Store, StoreStatus, StoredDocument, ledger,
-    pool::{Pool, Session},
+    AT_LENGTH, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary,
+    FormerDocument, InboxKey, InboxRow, Message, Options, OrderArrival, Outcome, Recorded, Result,
+    Settlement, Store, StoreStatus, StoredDocument, ledger,
+    pool::{Pool, Session, call},
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -56,6 +62,7 @@ impl Session for SqliteConnection {
 /// A SQLite file.
 #[derive(Debug)]
 pub(super) struct Sqlite {
+    path: PathBuf,
     writer: Pool<SqliteConnection>,
     readers: Pool<SqliteConnection>,
     timeout: Duration,
@@ -79,11 +86,18 @@ impl Sqlite {
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
         let reader = common.pragma("query_only", "ON");
         Self {
+            path: path.to_owned(),
             writer: Pool::new(writer, 1),
             readers: Pool::new(reader, options.max_connections),
             timeout: options.timeout,
             shard: ledger::random_shard(),
         }
+    }
+
+    /// What the file may still grow by, root's reserve left out.
+    fn available_bytes(&self) -> Option<u64> {
+        let system = rustix::fs::statvfs(&self.path).ok()?;
+        Some(system.f_bavail * system.f_frsize)
     }
 }
 
@@ -115,63 +129,27 @@ impl Store for Sqlite {
     }
 
     async fn record(&self, messages: &[Message]) -> Result<Vec<Recorded>> {
-        self.writer
-            .bounded(self.timeout, "record", async {
-                let mut lease = self.writer.begin(BEGIN_WRITE).await?;
-                let recorded = record::record(&mut lease, messages, self.shard).await;
-                lease.end(recorded).await
-            })
-            .await
+        call!(self.writer, BEGIN_WRITE, record::record(messages, self.shard))
     }
 
     async fn unsettled(&self, after: i64, min_age: Duration, limit: usize) -> Result<Vec<InboxKey>> {
-        self.readers
-            .bounded(self.timeout, "unsettled", async {
-                let mut lease = self.readers.lease().await?;
-                let keys = read::unsettled(&mut lease, after, min_age, limit).await;
-                lease.end(keys).await
-            })
-            .await
+        call!(self.readers, read::unsettled(after, min_age, limit))
     }
 
     async fn load(&self, ids: &[i64]) -> Result<Vec<InboxRow>> {
-        self.readers
-            .bounded(self.timeout, "load", async {
-                let mut lease = self.readers.lease().await?;
-                let rows = read::load(&mut lease, ids).await;
-                lease.end(rows).await
-            })
-            .await
+        call!(self.readers, read::load(ids))
     }
 
     async fn settle(&self, batch: &[Settlement<'_>]) -> Result<Vec<Option<Outcome>>> {
-        self.writer
-            .bounded(self.timeout, "settle", async {
-                let mut lease = self.writer.begin(BEGIN_WRITE).await?;
-                let outcomes = settle::settle(&mut lease, batch, self.shard).await;
-                lease.end(outcomes).await
-            })
-            .await
+        call!(self.writer, BEGIN_WRITE, settle::settle(batch, self.shard))
     }
 
     async fn postpone(&self, id: i64) -> Result<i32> {
-        self.writer
-            .bounded(self.timeout, "postpone", async {
-                let mut lease = self.writer.begin(BEGIN_WRITE).await?;
-                let attempts = record::postpone(&mut lease, id).await;
-                lease.end(attempts).await
-            })
-            .await
+        call!(self.writer, BEGIN_WRITE, record::postpone(id))
     }
 
     async fn document(&self, order_uid: &str) -> Result<Option<Bytes>> {
-        self.readers
-            .bounded(self.timeout, "document", async {
-                let mut lease = self.readers.lease().await?;
-                let document = read::document(&mut lease, order_uid).await;
-                lease.end(document).await
-            })
-            .await
+        call!(self.readers, read::document(order_uid))
     }
 
     async fn documents(
@@ -180,33 +158,31 @@ impl Store for Sqlite {
         limit: usize,
         max_bytes: usize,
     ) -> Result<Vec<StoredDocument>> {
-        self.readers
-            .bounded(self.timeout, "documents", async {
-                let mut lease = self.readers.lease().await?;
-                let documents = read::documents(&mut lease, before, limit, max_bytes).await;
-                lease.end(documents).await
-            })
-            .await
+        call!(self.readers, read::documents(before, limit, max_bytes))
     }
 
     async fn ledger_is_empty(&self) -> Result<bool> {
-        self.readers
-            .bounded(self.timeout, "ledger_is_empty", async {
-                let mut lease = self.readers.lease().await?;
-                let empty = report::ledger_is_empty(&mut lease).await;
-                lease.end(empty).await
-            })
-            .await
+        call!(self.readers, report::ledger_is_empty())
     }
 
     async fn status(&self) -> Result<StoreStatus> {
         self.readers
             .bounded(self.timeout, "status", async {
-                let mut lease = self.readers.begin(BEGIN_READ).await?;
+                let mut lease = self.readers.lease().await?;
                 let status = report::status(&mut lease).await;
-                lease.end(status).await
+                let status = lease.end(status).await?;
+                // After the answer: a disk that hangs must not hang the thread that asks for its room.
+                Ok(StoreStatus { available_bytes: self.available_bytes(), ..status })
             })
             .await
+    }
+
+    async fn count_dead_letters(&self) -> Result<DeadLetterCounts> {
+        call!(self.readers, report::count_dead_letters())
+    }
+
+    fn connections(&self) -> Connections {
+        self.writer.connections() + self.readers.connections()
     }
 
     async fn audit(&self) -> Result<Audit> {
@@ -221,22 +197,28 @@ impl Store for Sqlite {
     }
 
     async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterSummary>> {
-        self.readers
-            .bounded(self.timeout, "dead_letters", async {
-                let mut lease = self.readers.lease().await?;
-                let dead_letters = report::dead_letters(&mut lease, filter).await;
-                lease.end(dead_letters).await
-            })
-            .await
+        call!(self.readers, report::dead_letters(filter))
     }
 
-    async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetter>> {
-        self.readers
-            .bounded(self.timeout, "dead_letter", async {
-                let mut lease = self.readers.lease().await?;
-                let dead_letter = report::dead_letter(&mut lease, id).await;
-                lease.end(dead_letter).await
-            })
-            .await
+    async fn dead_letter(&self, id: i64, max_bytes: usize) -> Result<Option<DeadLetter>> {
+        call!(self.readers, report::dead_letter(id, max_bytes))
+    }
+
+    async fn open_dead_letters(&self) -> Result<BTreeMap<String, i64>> {
+        call!(self.readers, browse::open_dead_letters())
+    }
+
+    async fn newest_orders(&self, limit: usize) -> Result<Vec<OrderArrival>> {
+        call!(self.readers, browse::newest_orders(limit))
+    }
+
+    async fn history(
+        &self,
+        order_uid: &str,
+        before: Option<i64>,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Option<Vec<FormerDocument>>> {
+        call!(self.readers, BEGIN_READ, browse::history(order_uid, before, limit, max_bytes))
     }
 }

@@ -69,3 +69,45 @@ async fn a_call_waits_for_the_writer_no_longer_than_its_time() {
     drop(held);
     store.prepare().await.expect("the writer is free");
 }
+
+#[tokio::test]
+async fn a_connection_is_busy_while_a_call_holds_it_and_idle_after() {
+    let (store, _folder) = store().await;
+    assert_eq!(store.connections(), Connections { idle: 1, busy: 0 }, "the one that prepared");
+    let held = store.writer.lease().await.expect("a connection");
+    assert_eq!(store.connections(), Connections { idle: 0, busy: 1 });
+    held.end(Ok(())).await.expect("nothing has failed");
+    store.ping().await.expect("the file can be read");
+    assert_eq!(store.connections(), Connections { idle: 2, busy: 0 });
+    // Abandoned in the middle, it is closed.
+    drop(store.writer.lease().await);
+    assert_eq!(store.connections(), Connections { idle: 1, busy: 0 });
+}
+
+#[tokio::test]
+async fn each_set_of_filters_has_an_index_in_the_order_of_the_list() {
+    let (store, _folder) = store().await;
+    for (sql, plan) in [
+        (report::SELECT_ALL, "SEARCH dead_letters USING INTEGER PRIMARY KEY (rowid<?)"),
+        (report::SELECT_OF_REASON, "SEARCH dead_letters USING INDEX dead_letters_reason (reason=? AND id<?)"),
+        (
+            report::SELECT_OF_RESOLUTION,
+            "SEARCH dead_letters USING INDEX dead_letters_resolution (resolution=? AND id<?)",
+        ),
+        (
+            report::SELECT_OF_BOTH,
+            "SEARCH dead_letters USING INDEX dead_letters_resolution_reason (resolution=? AND reason=? AND id<?)",
+        ),
+        (
+            browse::COUNT_OPEN_BY_REASON,
+            "SEARCH dead_letters USING COVERING INDEX dead_letters_resolution_reason (resolution=?)",
+        ),
+    ] {
+        let mut lease = store.readers.lease().await.expect("a connection");
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let steps = sqlx::query_as::<_, (i64, i64, i64, String)>(explain).fetch_all(&mut *lease).await;
+        let steps = lease.end(steps).await.expect("a plan");
+        let steps: Vec<_> = steps.iter().map(|(.., step)| step.as_str()).collect();
+        assert_eq!(steps, [plan], "one step, and no sorting: {sql}");
+    }
+}
