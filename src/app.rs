@@ -7,7 +7,7 @@ use tokio::{
     net::TcpListener,
     sync::mpsc,
     task::{JoinError, JoinHandle},
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -16,15 +16,13 @@ use crate::{
     config::Settings,
     http,
     inbox::{Budget, InFlight, Inbox, Writer},
+    link,
     signals::Signals,
     source::{self, HttpSource, Source, StanSource},
     store::{self, Pauses, Store},
-    telemetry::{Board, Metrics, Part},
+    telemetry::{Board, Metrics, Part, Upstream, watch_store},
     worker::{Recovery, Worker},
 };
-
-/// How often the store is asked for a sign of life.
-const PING: Duration = Duration::from_secs(1);
 
 /// The store counts as down when it was silent for STORE_TIMEOUT, within which each call ends, and this much more.
 const GRACE: Duration = Duration::from_secs(5);
@@ -72,13 +70,19 @@ pub async fn serve(settings: &Settings) -> Result<Ended, StartError> {
     let options = store::Options { timeout: settings.store.timeout, create: true, ..Default::default() };
     let store = store::connect(database, &options)?;
     let board = Board::default();
-    let stan = StanSource::new(&settings.stan, &settings.nats, || board.register("stan", None))?;
+    let metrics = Metrics::install();
+    let stan = StanSource::new(&settings.stan, &settings.nats, || {
+        metrics.with_stan();
+        board.register("stan", None)
+    })?;
+    let upstream = stan.as_ref().map(|stan| stan.upstream().clone());
     let sources = stan.map(|stan| Box::new(stan) as Box<dyn Source>).into_iter().collect();
     let addr = settings.http.addr;
     let listener = TcpListener::bind(addr).await.map_err(|cause| StartError::Listen { addr, cause })?;
     let addr = listener.local_addr().unwrap_or(addr);
     tracing::info!(store = store.kind(), "listening on http://{addr}/");
-    let (mut service, recovery) = Service::start(settings, store, board, listener);
+    let tokens = link::tokens(&settings.http, addr);
+    let (mut service, recovery) = Service::start(settings, store, board, metrics, upstream, listener, tokens);
     let failed = tokio::select! {
         biased;
         () = signals.next() => false,
@@ -142,7 +146,10 @@ impl Service {
         settings: &Settings,
         store: Arc<dyn Store>,
         board: Board,
+        metrics: Metrics,
+        upstream: Option<Upstream>,
         listener: TcpListener,
+        tokens: http::Tokens,
     ) -> (Self, Recovery) {
         let limits = &settings.limits;
         let cache = Arc::new(Cache::new(limits.cache_bytes.bytes()));
@@ -173,7 +180,6 @@ impl Service {
             Recovery::new(Arc::clone(&store), budget, Arc::clone(&in_flight), held, recovery_health.clone());
         let idle_health = [inbox_health, worker_health, recovery_health];
         let stopping = CancellationToken::new();
-        let metrics = Metrics::install();
         let api = http::Api {
             cache: Arc::clone(&cache),
             store: Arc::clone(&store),
@@ -181,10 +187,8 @@ impl Service {
             board: board.clone(),
             store_health: store_health.clone(),
             metrics: metrics.clone(),
-            tokens: http::Tokens {
-                publish: settings.http.publish_token.as_ref().map(|token| http::Token::new(token.expose())),
-                admin: settings.http.admin_token.as_ref().map(|token| http::Token::new(token.expose())),
-            },
+            upstream,
+            tokens,
             max_message_bytes: limits.max_message_bytes.as_usize(),
             stopping: stopping.clone(),
         };
@@ -333,18 +337,4 @@ fn failed(name: &str, error: &JoinError) -> bool {
     // Not what it says: the text of a panic may quote a message.
     tracing::error!(cancelled = error.is_cancelled(), "{name} has failed, which is a bug");
     false
-}
-
-/// Asks the store for a sign of life until `stop`.
-async fn watch_store(store: Arc<dyn Store>, health: Part, stop: CancellationToken) {
-    let watch = async {
-        loop {
-            sleep(PING).await;
-            match store.ping().await {
-                Ok(()) => health.up(),
-                Err(error) => health.down(error.to_string()),
-            }
-        }
-    };
-    stop.run_until_cancelled(watch).await;
 }

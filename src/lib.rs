@@ -33,6 +33,7 @@ pub mod config;
 mod digest;
 pub mod http;
 pub mod inbox;
+mod link;
 pub mod order;
 mod panics;
 pub mod sample;

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::store::Message;
 
 /// A message as a source hands it over.
@@ -16,4 +18,7 @@ pub struct Delivery {
 pub trait Ack: Send + std::fmt::Debug {
     /// Tells the source that the message need not come again.
     fn ack(self: Box<Self>);
+
+    /// How long the source waits for the ack before it delivers the message again; `None` when it never does.
+    fn wait(&self) -> Option<Duration>;
 }

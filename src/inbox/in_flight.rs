@@ -43,6 +43,15 @@ impl Entry {
     }
 }
 
+/// An ack that has gone out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Acked {
+    /// Since the message was first received.
+    pub(crate) after: Duration,
+    /// How long its source waits for the ack before it delivers the message again.
+    pub(crate) wait: Option<Duration>,
+}
+
 /// What became of a message that was offered to the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entered {
@@ -117,13 +126,15 @@ impl InFlight {
         }
     }
 
-    /// The message is settled, by whomever: acknowledges it. The one place where acks come from; see
-    /// [`Source`](crate::source::Source) for the contract. Returns how long it took to its ack, if it had an acker.
-    pub(crate) fn settled(&self, message_id: &str) -> Option<Duration> {
+    /// The message is settled, by whomever: acknowledges it, if it had an acker. The one place where acks come from; see
+    /// [`Source`](crate::source::Source) for the contract.
+    pub(crate) fn settled(&self, message_id: &str) -> Option<Acked> {
         let mut entry = self.remove(message_id)?;
         entry.tell(&Ok(()));
-        entry.acker.take()?.ack();
-        Some(entry.since.elapsed())
+        let acker = entry.acker.take()?;
+        let wait = acker.wait();
+        acker.ack();
+        Some(Acked { after: entry.since.elapsed(), wait })
     }
 
     /// Messages under way.
@@ -163,6 +174,10 @@ mod tests {
     impl Ack for Counter {
         fn ack(self: Box<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn wait(&self) -> Option<Duration> {
+            None
         }
     }
 

@@ -3,6 +3,7 @@
 //! A source hands over a [`Delivery`] and nothing else: it does not parse, store or decide.
 
 mod http;
+mod look;
 mod sample;
 mod stan;
 

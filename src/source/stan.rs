@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,12 +9,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{NatsSettings, StanSettings},
     inbox::{Inbox, Received},
-    stan::{Consumer, Message as Delivered, OptionsError, Start, State, SubscribeError, SubscribeOptions},
+    stan::{
+        Acker, Consumer, Message as Delivered, OptionsError, Start, State, SubscribeError, SubscribeOptions,
+    },
     store::{Message, SourceKind},
-    telemetry::{self, Part},
+    telemetry::{self, Part, Upstream},
 };
 
-use super::{Ack, Delivery, Source};
+use super::{Ack, Delivery, Source, look::look_at_end};
 
 /// How long the server may leave pings unanswered before the source counts as down: three of them.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -30,6 +32,7 @@ const FINISH: Duration = Duration::from_secs(10);
 pub struct StanSource {
     consumer: Option<Consumer>,
     names: Names,
+    upstream: Upstream,
     health: Part,
     /// The connection that was judged last, from 1.
     incarnation: u64,
@@ -71,17 +74,24 @@ impl StanSource {
             max_in_flight: stan.max_in_flight,
             ack_wait: stan.ack_wait,
         };
-        let names = Names::new(options.cluster_id(), &stan.channel);
+        let names = Names::new(options.cluster_id(), &stan.channel, stan.ack_wait);
         let consumer = Some(Consumer::new(options, subscribe)?);
         Ok(Some(Self {
             consumer,
             names,
+            upstream: Upstream::new(SourceKind::Stan, &stan.channel),
             health: register(),
             incarnation: 0,
             dropped: 0,
             refused: 0,
             refusing: false,
         }))
+    }
+
+    /// How far the channel is, from the first connection on.
+    #[must_use]
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
     }
 
     /// Says how the subscription does, by the age of the last answer rather than by a flag.
@@ -136,6 +146,7 @@ impl Source for StanSource {
         let Some(mut consumer) = self.consumer.take() else { return };
         let state = consumer.state();
         let mut judge = interval(JUDGE);
+        let mut looking = pin!(look_at_end(consumer.state(), self.upstream.clone()));
         loop {
             tokio::select! {
                 biased;
@@ -145,6 +156,7 @@ impl Source for StanSource {
                     self.judge(&state);
                     self.tell_of_refused();
                 }
+                never = &mut looking => match never {},
                 message = consumer.next() => {
                     let Some(message) = message else { break };
                     if inbox.receive(self.names.delivery(message)) == Received::Dropped {
@@ -169,9 +181,20 @@ impl Source for StanSource {
     }
 }
 
-impl Ack for crate::stan::Acker {
+/// An acker with the ack wait of its subscription.
+#[derive(Debug)]
+struct StanAck {
+    acker: Acker,
+    wait: Duration,
+}
+
+impl Ack for StanAck {
     fn ack(self: Box<Self>) {
-        Self::ack(*self);
+        self.acker.ack();
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        Some(self.wait)
     }
 }
 
@@ -180,11 +203,12 @@ impl Ack for crate::stan::Acker {
 struct Names {
     prefix: String,
     channel: Arc<str>,
+    ack_wait: Duration,
 }
 
 impl Names {
-    fn new(cluster_id: &str, channel: &str) -> Self {
-        Self { prefix: format!("stan:{cluster_id}/{channel}/"), channel: channel.into() }
+    fn new(cluster_id: &str, channel: &str, ack_wait: Duration) -> Self {
+        Self { prefix: format!("stan:{cluster_id}/{channel}/"), channel: channel.into(), ack_wait }
     }
 
     fn delivery(&self, delivered: Delivered) -> Delivery {
@@ -198,6 +222,7 @@ impl Names {
             // A copy: a slice would keep the whole network buffer alive for as long as one message of it is held.
             payload: Bytes::copy_from_slice(&data),
         };
+        let acker = StanAck { acker, wait: self.ack_wait };
         Delivery { message, acker: Some(Box::new(acker)) }
     }
 }

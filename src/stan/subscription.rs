@@ -261,9 +261,11 @@ impl Session {
         self.request(&self.subjects.subscription_close_requests, &request).await.and_then(decode)
     }
 
-    /// The sequence of the last message stored in a channel, or `None` when it holds none (or did not say so in time). The
-    /// protocol has no question for it, so this is a short subscription to the last message. It creates the channel if need be.
-    pub async fn last_sequence(self: &Arc<Self>, channel: &str) -> Result<Option<u64>, SubscribeError> {
+    /// The last message stored in a channel, or `None` when it holds none (or did not say so in time). The protocol has no
+    /// question for it, so this is a short subscription to the last message. It creates the channel if need be. The
+    /// deliveries and acks of other subscriptions go on as if it were not there; dropping the future half way leaves a
+    /// subscription that ends with the connection.
+    pub async fn last_message(self: &Arc<Self>, channel: &str) -> Result<Option<Message>, SubscribeError> {
         let options = SubscribeOptions {
             start: Start::LastReceived,
             max_in_flight: 1,
@@ -274,7 +276,7 @@ impl Session {
         let last = tokio::time::timeout(limit, subscription.next()).await.ok().flatten();
         // A plain subscription leaves nothing behind, un-acked or not; if this fails the connection is about to end.
         drop(subscription.close().await);
-        Ok(last.map(|message| message.sequence))
+        Ok(last)
     }
 }
 

@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use serde_json::json;
+use time::OffsetDateTime;
 
 use crate::{
     inbox::{BATCH_BYTES, Held},
     order::{self, Accepted, ErrorCode, FieldError, Reason, Rejection, Verdict},
-    store::{Decision, Outcome, Refusal, Settlement, StoreError},
+    store::{Decision, Outcome, Refusal, Settlement, SourceKind, StoreError},
     telemetry,
 };
 
@@ -109,6 +112,18 @@ impl<'a> Prepared<'a> {
             codes: Vec::new(),
             order_uid: self.order_uid().map(str::to_owned),
         };
+    }
+
+    /// Counts how long it took from its publication until now, when readers can see it. The sample was never published.
+    pub(super) fn count_visible(&self) {
+        let message = &self.held.row.message;
+        if message.source == SourceKind::Sample {
+            return;
+        }
+        let now = OffsetDateTime::now_utc().unix_timestamp_nanos();
+        // The broker's clock may be ahead of ours.
+        let nanoseconds = u64::try_from(now - i128::from(message.published_at_ns)).unwrap_or(0);
+        telemetry::visible_after(Duration::from_nanos(nanoseconds));
     }
 
     /// Counts what validation found, when that is what was settled: a redelivery says nothing new.

@@ -153,6 +153,7 @@ impl Worker {
             match outcome {
                 Some(Outcome::Applied | Outcome::Replaced) => {
                     self.cache.put(uid, &prepared.held.row.message.payload);
+                    prepared.count_visible();
                 }
                 Some(Outcome::Unchanged | Outcome::Outdated | Outcome::Rejected) => {}
                 // Settled by somebody else, with a result that is not known here.
@@ -167,8 +168,8 @@ impl Worker {
                 telemetry::settled(*outcome, 1);
                 prepared.count(*outcome);
             }
-            if let Some(age) = self.in_flight.settled(&prepared.held.row.message.message_id) {
-                telemetry::ack_after(age);
+            if let Some(acked) = self.in_flight.settled(&prepared.held.row.message.message_id) {
+                telemetry::acked_after(acked.after, acked.wait);
             }
         }
     }

@@ -206,12 +206,13 @@ async fn a_subscribe_without_an_answer_ends_in_time_and_leaves_no_durable_blocke
 }
 
 #[tokio::test]
-async fn the_last_sequence_of_a_channel_can_be_asked_for() {
+async fn the_last_message_of_a_channel_can_be_asked_for() {
     let Some(server) = StanServer::builder().start().await else { return };
     let connection = connect(&server, "me").await;
     publish(&connection, 1..=7).await;
-    assert_eq!(within(connection.session().last_sequence("c")).await, Ok(Some(7)));
-    assert_eq!(within(connection.session().last_sequence("empty")).await, Ok(None));
+    let last = within(connection.session().last_message("c")).await.unwrap().unwrap();
+    assert_eq!((last.sequence, &*last.data), (7, b"7".as_slice()));
+    assert!(within(connection.session().last_message("empty")).await.unwrap().is_none());
     assert!(server.subscriptions("c").await.is_empty(), "the question left a subscription behind");
 }
 

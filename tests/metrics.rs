@@ -1,0 +1,132 @@
+//! What `/metrics` says of a running service and its servers.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use bytes::Bytes;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
+use crate::support::{
+    database::Database,
+    orderbox::{Orderbox, on_each_store},
+    stan_server::{StanServer, eventually},
+};
+
+on_each_store!(
+    the_lag_grows_while_the_store_takes_no_writes_and_returns_to_0,
+    a_service_without_stan_has_no_metric_of_it,
+);
+
+const LAG: &str = "orderbox_source_lag_messages{source=\"stan\"}";
+
+/// Holds a lock that lets everyone read and nobody write, until it is dropped.
+enum Lock {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Lock {
+    async fn on(database: &Database) -> Self {
+        match database {
+            Database::Sqlite(_) => {
+                let mut connection = database.sqlite_connection().await;
+                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+                Self::Sqlite(connection)
+            }
+            Database::Postgres(postgres) => {
+                let mut connection = postgres.connection().await;
+                let lock = AssertSqlSafe("BEGIN; LOCK TABLE inbox IN EXCLUSIVE MODE");
+                sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+                Self::Postgres(connection)
+            }
+        }
+    }
+
+    async fn release(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.unwrap(),
+            Self::Postgres(connection) => connection.close().await.unwrap(),
+        }
+    }
+}
+
+async fn the_lag_grows_while_the_store_takes_no_writes_and_returns_to_0(database: Database) {
+    let Some(server) = StanServer::builder().start().await else { return };
+    let service = Orderbox::on(&database, &[("STAN_URL", &server.url()), ("STORE_TIMEOUT", "2s")]).await;
+    service.ok(&["publish", "--count", "10", "--seed", "1"]);
+    eventually("the look after the messages finds none missing", async || {
+        service.metric("orderbox_stan_last_sequence").await == Some(10.0)
+            && service.metric(LAG).await == Some(0.0)
+    })
+    .await;
+
+    let lock = Lock::on(&database).await;
+    service.ok(&["publish", "--count", "25", "--seed", "2"]);
+    eventually("the lag is what was published", async || service.metric(LAG).await == Some(25.0)).await;
+    lock.release().await;
+    eventually("the lag is gone", async || service.metric(LAG).await == Some(0.0)).await;
+    service.until_settled().await;
+
+    // The looks have changed nothing: everything is acked, and no subscription is left but the service's own.
+    eventually("everything is acked", async || server.backlog("orders").await == 0).await;
+    eventually("one subscription", async || server.subscriptions("orders").await.len() == 1).await;
+    assert_eq!(service.metric("orderbox_stan_reconnects_total").await, Some(0.0));
+    let count = async |name: &str| service.metric(&format!("orderbox_{name}_count")).await;
+    assert_eq!(count("ack_headroom_seconds").await, Some(35.0), "each message was acked once");
+    assert_eq!(count("receive_to_ack_seconds").await, Some(35.0));
+    assert_eq!(count("publish_to_visible_seconds").await, Some(35.0), "the sample is no publication");
+    assert_eq!(service.metric("orderbox_unaccounted_messages").await, Some(0.0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_usual_answer_of_a_route_is_counted_as_other() {
+    let Some(database) = Database::sqlite() else { return };
+    let settings = [("MAX_MESSAGE_BYTES", "1KiB"), ("PUBLISH_TOKEN", "a-token-of-a-test")];
+    let service = Orderbox::on(&database, &settings).await;
+    service.until_settled().await;
+    let all = "GET HEAD POST PUT DELETE OPTIONS".split(' ').map(|method| method.parse::<Method>().unwrap());
+    for method in all {
+        for path in [
+            "/order",
+            "/order/",
+            "/order/b563feb7b2b84b6test",
+            "/order/unknown",
+            "/order/a/b",
+            "/livez",
+            "/healthz",
+            "/metrics",
+            "/api/status",
+            "/api/unknown",
+            "/",
+            "/assets/app.js",
+            "/unknown",
+        ] {
+            let answer = service.client().try_send(method.clone(), path, Bytes::from(vec![b' '; 2048])).await;
+            assert!(answer.is_some(), "{method} {path}");
+        }
+    }
+    let text = service.client().get("/metrics").await.text();
+    let counted = |label: &str| {
+        let lines = text.lines().filter(|line| {
+            line.starts_with("orderbox_http_request_duration_seconds_count") && line.contains(label)
+        });
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum::<f64>()
+    };
+    assert!(counted("status=") >= 78.0, "{text}");
+    assert_eq!(counted("status=\"other\""), 0.0, "{text}");
+}
+
+async fn a_service_without_stan_has_no_metric_of_it(database: Database) {
+    let service = Orderbox::on(&database, &[]).await;
+    service.until_settled().await;
+    let text = service.client().get("/metrics").await.text();
+    for name in ["orderbox_stan_", "orderbox_source_lag_messages", "orderbox_ack_headroom_seconds"] {
+        assert!(!text.contains(name), "{name} in\n{text}");
+    }
+    assert!(service.metric("orderbox_store_pool_connections{state=\"idle\"}").await > Some(0.0));
+    let room = service.metric("orderbox_store_available_bytes").await;
+    assert_eq!(room.is_some(), !database.is_postgres());
+    assert!(service.metric("process_resident_memory_bytes").await > Some(1e6));
+    let cpu = service.metric("process_cpu_seconds_total").await;
+    assert!(cpu > Some(0.0) && cpu < Some(Duration::from_secs(600).as_secs_f64()), "{cpu:?}");
+}
