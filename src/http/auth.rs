@@ -1,4 +1,4 @@
-//! Who may publish. With a token set (`PUBLISH_TOKEN`, `ADMIN_TOKEN`) whoever sends it; without one only this machine, and
+//! Who may publish; who may administer is in `admin`. With a token set (`PUBLISH_TOKEN`, `ADMIN_TOKEN`) whoever sends it; without one only this machine, and
 //! not a web page that this machine's browser happens to show: a page of another site may send its request here as a form,
 //! and by DNS rebinding may even be the same origin, but then its `Host` is not a loopback name.
 
@@ -11,6 +11,9 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header, uri::Authority}
 use sha2::{Digest, Sha256};
 
 use super::errors::Problem;
+
+/// What a 401 asks for.
+pub(super) const CHALLENGE: &str = "Bearer realm=\"orderbox\"";
 
 /// A secret that clients send as `Authorization: Bearer`. Kept as its SHA-256, so it cannot leak through a log or a dump.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,19 +33,22 @@ impl Token {
     }
 
     /// Takes the same time whatever the candidate is: two digests of one length, compared to the last byte.
-    fn is(&self, candidate: &[u8]) -> bool {
+    pub(super) fn is(&self, candidate: &[u8]) -> bool {
         let candidate: [u8; 32] = Sha256::digest(candidate).into();
         self.0.iter().zip(candidate).fold(0, |difference, (ours, theirs)| difference | (ours ^ theirs)) == 0
     }
 }
 
-/// The tokens of the settings.
+/// The tokens of the settings, and the one that takes the place of an `ADMIN_TOKEN` that is not set.
 #[derive(Debug, Clone, Default)]
 pub struct Tokens {
     /// Lets its bearer publish.
     pub publish: Option<Token>,
     /// Lets its bearer do everything.
     pub admin: Option<Token>,
+    /// Without `admin`: lets its bearer do what only an administrator may. Nobody has set it, so it changes nothing about who
+    /// may publish.
+    pub random_admin: Option<Token>,
 }
 
 impl Tokens {
@@ -77,12 +83,12 @@ impl Tokens {
             StatusCode::UNAUTHORIZED,
             "publishing needs the token of PUBLISH_TOKEN or ADMIN_TOKEN, sent as Authorization: Bearer TOKEN",
         )
-        .with(header::WWW_AUTHENTICATE, "Bearer realm=\"orderbox\""))
+        .with(header::WWW_AUTHENTICATE, CHALLENGE))
     }
 }
 
 /// The one bearer token of a request.
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let (scheme, token) = only(headers, header::AUTHORIZATION).ok()??.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim().as_bytes())
 }
@@ -279,9 +285,9 @@ mod tests {
 
     #[test]
     fn with_a_token_set_only_its_bearer_may_publish_from_anywhere() {
-        let publish = Tokens { publish: Some(Token::new("publish")), admin: None };
-        let admin = Tokens { publish: None, admin: Some(Token::new("admin")) };
-        let both = Tokens { publish: publish.publish.clone(), admin: admin.admin.clone() };
+        let publish = Tokens { publish: Some(Token::new("publish")), ..Tokens::default() };
+        let admin = Tokens { admin: Some(Token::new("admin")), ..Tokens::default() };
+        let both = Tokens { admin: admin.admin.clone(), ..publish.clone() };
         let anywhere = |tokens, header: &str| {
             status(tokens, "192.0.2.1:1", "/order", &[("via", "proxy"), ("authorization", header)])
         };
@@ -307,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_token_is_not_printed() {
-        let tokens = Tokens { publish: Some(Token::new("secret")), admin: None };
+        let tokens = Tokens { publish: Some(Token::new("secret")), ..Tokens::default() };
         assert!(!format!("{tokens:?}").contains("secret"));
     }
 }

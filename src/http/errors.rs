@@ -2,13 +2,13 @@
 //!
 //! | status | when | what the client does |
 //! |---|---|---|
-//! | 400 | the request names no uid that an order could have | mend it |
+//! | 400 | the request names no uid that an order could have, or a parameter that is not allowed | mend it |
 //! | 401, 403 | the token is wrong; no token is set and the request is not from this machine | send, or set, the token |
 //! | 404, 405 | no such order or route; the route has other methods (`Allow`) | ask for something else |
 //! | 408, 413 | the body came too slowly, or is too long | send it again, or never |
 //! | 429 | the pipeline is full | try again after `Retry-After` |
 //! | 500 | a bug, caught | report it |
-//! | 503 | the store does not answer, or the service is stopping | try again after `Retry-After` |
+//! | 503 | the store does not answer, the service is stopping, or all event streams are taken | try again after `Retry-After` |
 //!
 //! A detail never holds a payload, personal data or a token.
 
@@ -19,6 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// An error as a client sees it.
 #[derive(Debug)]
@@ -28,12 +29,21 @@ pub(crate) struct Problem {
     headers: Vec<(HeaderName, &'static str)>,
 }
 
-#[derive(Serialize)]
-struct Json<'a> {
+/// A problem by RFC 9457
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem, example = json!({
+    "type": "about:blank", "title": "Not Found", "status": 404, "detail": "there is no order with this uid"
+}))]
+pub(super) struct ProblemBody {
+    /// `about:blank`: the title says all there is to say of the type
     r#type: &'static str,
+    /// What the status means
     title: &'static str,
+    /// The status, again
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    detail: &'a str,
+    /// What happened, to what, and what to do
+    detail: Cow<'static, str>,
 }
 
 impl Problem {
@@ -53,21 +63,25 @@ impl Problem {
 
     /// The service is on its way out; another instance, or the next start, will answer.
     pub(crate) fn stopping() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping and takes no more orders")
-            .with(header::RETRY_AFTER, "5")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the service is stopping: try again when it has started again",
+        )
+        .with(header::RETRY_AFTER, "5")
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let json = Json {
+        let status = self.status;
+        let body = ProblemBody {
             r#type: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            detail: &self.detail,
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: self.detail,
         };
-        let body = serde_json::to_vec(&json).expect("strings and a number always serialize");
-        let mut response = (self.status, body).into_response();
+        let body = serde_json::to_vec(&body).expect("strings and a number always serialize");
+        let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         for (name, value) in self.headers {

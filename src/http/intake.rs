@@ -11,10 +11,14 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use crate::{inbox::SubmitError, source::HttpSource};
 
-use super::{Intake, Shared, errors::Problem};
+use super::{
+    Intake, Shared,
+    errors::{Problem, ProblemBody},
+};
 
 /// The whole body must be here by then, its turn included: 256 KiB take 2 s at 1 Mbit/s.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -30,12 +34,44 @@ impl Intake for HttpSource {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// A message that is committed to the inbox.
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Accepted {
+    /// The same for the same bytes
+    #[schema(value_type = String, example = "http:6bbed89d996ba31c36f93307a6fa0008")]
     message_id: Arc<str>,
 }
 
-/// `POST /order`: any bytes. The head alone decides who may publish; only then is the body read.
+/// Publish a message
+///
+/// Any bytes, whatever their content type: what is no order becomes a dead letter. The same bytes sent again join while they
+/// are pending, and change nothing after. Without PUBLISH_TOKEN and ADMIN_TOKEN only this machine may publish; with either, its bearer.
+#[utoipa::path(
+    post,
+    path = "/order",
+    operation_id = "publish_order",
+    tag = "orders",
+    security((), ("publish_token" = []), ("admin_token" = [])),
+    request_body(description = "The message", content(
+        ("application/json", example = json!({
+            "order_uid": "b563feb7b2b84b6test", "track_number": "WBILMTESTTRACK", "delivery": {}, "payment": {}, "items": []
+        })),
+        ("application/octet-stream")
+    )),
+    responses(
+        (status = 202, description = "The message is written down; it will be settled", body = Accepted),
+        (status = 400, description = "The body ended before its end", content_type = "application/problem+json", body = ProblemBody),
+        (status = 401, description = "The token is missing or wrong", content_type = "application/problem+json", body = ProblemBody,
+            headers(("WWW-Authenticate" = String, description = "`Bearer`"))),
+        (status = 403, description = "No token is set, and the request is not from this machine", content_type = "application/problem+json", body = ProblemBody),
+        (status = 408, description = "The body did not arrive within 15 s", content_type = "application/problem+json", body = ProblemBody),
+        (status = 413, description = "The body is longer than MAX_MESSAGE_BYTES", content_type = "application/problem+json", body = ProblemBody),
+        (status = 429, description = "As many messages wait as PIPELINE_BYTES allows", content_type = "application/problem+json", body = ProblemBody,
+            headers(("Retry-After" = u32, description = "Seconds to wait before the next try"))),
+        (status = 503, description = "The database does not answer, or the service is stopping", content_type = "application/problem+json", body = ProblemBody,
+            headers(("Retry-After" = u32, description = "Seconds to wait before the next try"))),
+    )
+)]
 pub(super) async fn post(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

@@ -3,21 +3,35 @@
 //! ```text
 //! server   accepts, bounds, and ends connections
 //! front    answers an order that is in the cache; passes everything else on
-//! router   the other routes: orders, intake, health, status
+//! router   the other routes: orders, intake, health, status; for administrators newest, history, dead_letters
+//! feed     what events tells, made once for all who listen
+//! openapi  describes every route
 //! ```
 //!
-//! `errors` has the policy of errors, `auth` that of who may publish.
+//! `errors` has the policy of errors, `auth` that of who may publish, `admin` that of who may see uids and payloads, `query` that
+//! of parameters.
 
+mod admin;
+mod ask;
 mod auth;
+mod dead_letters;
 mod errors;
 mod etag;
+mod events;
+mod feed;
 mod front;
 mod health;
+mod history;
 mod intake;
+mod moment;
+mod newest;
+mod openapi;
 mod orders;
 mod page;
+mod query;
 mod router;
 mod server;
+mod settled;
 mod stall;
 mod status;
 #[cfg(test)]
@@ -35,11 +49,12 @@ pub use auth::{Token, Tokens};
 pub use page::routes as page_routes;
 pub use server::run;
 
+use self::feed::Feed;
 use crate::{
     cache::Cache,
     inbox::SubmitError,
     store::Store,
-    telemetry::{Board, HttpRequests, Metrics, Part, StoreFigures},
+    telemetry::{Board, HttpRequests, Metrics, Part, StoreFigures, Upstream},
 };
 
 /// Where `POST /order` hands over what it has read.
@@ -67,11 +82,14 @@ pub struct Api {
     pub store_health: Part,
     /// This process's metrics.
     pub metrics: Metrics,
-    /// Who may publish.
+    /// The channel that is subscribed to, if any.
+    pub upstream: Option<Upstream>,
+    /// Who may publish, and administer.
     pub tokens: Tokens,
     /// `MAX_MESSAGE_BYTES`.
     pub max_message_bytes: usize,
-    /// Cancelled at the first step of the shutdown: `/readyz` and `POST /order` answer 503 from then on.
+    /// Cancelled at the first step of the shutdown: `/readyz` and `POST /order` answer 503 from then on, and
+    /// streams of events end.
     pub stopping: CancellationToken,
 }
 
@@ -81,6 +99,7 @@ struct Shared {
     api: Api,
     figures: StoreFigures,
     requests: HttpRequests,
+    feed: Feed,
     /// One permit a body being read.
     uploads: Semaphore,
     started: Instant,
@@ -92,8 +111,9 @@ const MAX_UPLOADS: usize = 64;
 impl Shared {
     fn new(api: Api) -> Arc<Self> {
         Arc::new(Self {
-            figures: StoreFigures::new(Arc::clone(&api.store)),
+            figures: StoreFigures::new(Arc::clone(&api.store), api.upstream.clone()),
             requests: HttpRequests::resolve(),
+            feed: Feed::default(),
             uploads: Semaphore::new(MAX_UPLOADS),
             started: Instant::now(),
             api,

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     body::Body,
@@ -8,17 +8,59 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::Full;
 
-use super::{Shared, errors::Problem, etag, uid};
+use super::{
+    Shared,
+    ask::PATIENCE,
+    errors::Problem,
+    etag,
+    openapi::{OrderRead, Uid},
+    uid,
+};
 use crate::{
     cache::{Document, Found},
     telemetry::{self, CacheResult},
 };
 
-/// How long a reader waits for the store, its turn included, before it is told to come back: shorter than `STORE_TIMEOUT`,
-/// because readers of one uid take turns at a store that hangs.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// An order by its uid
+///
+/// The document, byte for byte as it was published.
+#[utoipa::path(
+    get,
+    path = "/order",
+    operation_id = "get_order",
+    tag = "orders",
+    params(
+        ("order_uid" = inline(Uid), Query, description = "The order\'s uid", example = "b563feb7b2b84b6test"),
+        ("If-None-Match" = Option<String>, Header, description = "ETags of documents that the client has"),
+    ),
+    responses(OrderRead)
+)]
+pub(super) async fn by_query(
+    shared: State<Arc<Shared>>,
+    request: Request,
+) -> Result<Response<Body>, Problem> {
+    get(shared, request).await
+}
 
-/// `GET /order?order_uid=UID`, `GET /order/UID`, for what the cache did not have at once.
+/// An order by its uid, in the path
+///
+/// The document, byte for byte as it was published.
+#[utoipa::path(
+    get,
+    path = "/order/{order_uid}",
+    operation_id = "get_order_by_path",
+    tag = "orders",
+    params(
+        ("order_uid" = inline(Uid), Path, description = "The order\'s uid", example = "b563feb7b2b84b6test"),
+        ("If-None-Match" = Option<String>, Header, description = "ETags of documents that the client has"),
+    ),
+    responses(OrderRead)
+)]
+pub(super) async fn by_path(shared: State<Arc<Shared>>, request: Request) -> Result<Response<Body>, Problem> {
+    get(shared, request).await
+}
+
+/// Both, for what the cache did not have at once.
 pub(super) async fn get(
     State(shared): State<Arc<Shared>>,
     request: Request,

@@ -1,5 +1,5 @@
 //! The page at `/`: plain files, embedded in the binary, that a browser loads from nowhere else.
-//! It reads orders by `GET /order` as anyone does, so it has no route of its own for data.
+//! It reads orders by `GET /order`, and the rest by `/api`, as anyone does, so it has no route of its own for data.
 
 use axum::{
     Router,
@@ -18,7 +18,7 @@ use super::etag;
 
 /// Only our own files run and style the page; Trusted Types makes turning a text into markup an error, should a
 /// later change try it.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 
@@ -38,19 +38,41 @@ const fn asset(path: &'static str, content_type: &'static str, body: &'static [u
     Asset { path, content_type, body }
 }
 
-static ASSETS: [Asset; 13] = [
+static ASSETS: [Asset; 35] = [
     asset("/", HTML, include_bytes!("../../assets/index.html")),
     asset("/favicon.ico", SVG, include_bytes!("../../assets/favicon.svg")),
     asset("/assets/favicon.svg", SVG, include_bytes!("../../assets/favicon.svg")),
-    asset("/assets/style.css", CSS, include_bytes!("../../assets/style.css")),
+    asset("/assets/desk.css", CSS, include_bytes!("../../assets/desk.css")),
+    asset("/assets/flow.css", CSS, include_bytes!("../../assets/flow.css")),
     asset("/assets/order.css", CSS, include_bytes!("../../assets/order.css")),
+    asset("/assets/style.css", CSS, include_bytes!("../../assets/style.css")),
+    asset("/assets/answer.js", JS, include_bytes!("../../assets/answer.js")),
     asset("/assets/app.js", JS, include_bytes!("../../assets/app.js")),
+    asset("/assets/bytes.js", JS, include_bytes!("../../assets/bytes.js")),
+    asset("/assets/chart.js", JS, include_bytes!("../../assets/chart.js")),
+    asset("/assets/clipboard.js", JS, include_bytes!("../../assets/clipboard.js")),
     asset("/assets/date.js", JS, include_bytes!("../../assets/date.js")),
     asset("/assets/decimal.js", JS, include_bytes!("../../assets/decimal.js")),
+    asset("/assets/desk.js", JS, include_bytes!("../../assets/desk.js")),
     asset("/assets/dom.js", JS, include_bytes!("../../assets/dom.js")),
+    asset("/assets/flow.js", JS, include_bytes!("../../assets/flow.js")),
+    asset("/assets/frame.js", JS, include_bytes!("../../assets/frame.js")),
+    asset("/assets/hex.js", JS, include_bytes!("../../assets/hex.js")),
+    asset("/assets/home.js", JS, include_bytes!("../../assets/home.js")),
     asset("/assets/items.js", JS, include_bytes!("../../assets/items.js")),
     asset("/assets/json.js", JS, include_bytes!("../../assets/json.js")),
+    asset("/assets/language.js", JS, include_bytes!("../../assets/language.js")),
+    asset("/assets/letter.js", JS, include_bytes!("../../assets/letter.js")),
+    asset("/assets/locate.js", JS, include_bytes!("../../assets/locate.js")),
+    asset("/assets/lookup.js", JS, include_bytes!("../../assets/lookup.js")),
+    asset("/assets/memory.js", JS, include_bytes!("../../assets/memory.js")),
+    asset("/assets/newest.js", JS, include_bytes!("../../assets/newest.js")),
     asset("/assets/order.js", JS, include_bytes!("../../assets/order.js")),
+    asset("/assets/rates.js", JS, include_bytes!("../../assets/rates.js")),
+    asset("/assets/retry.js", JS, include_bytes!("../../assets/retry.js")),
+    asset("/assets/stream.js", JS, include_bytes!("../../assets/stream.js")),
+    asset("/assets/texts.js", JS, include_bytes!("../../assets/texts.js")),
+    asset("/assets/token.js", JS, include_bytes!("../../assets/token.js")),
     asset("/assets/value.js", JS, include_bytes!("../../assets/value.js")),
 ];
 
@@ -108,6 +130,19 @@ mod tests {
             assert_eq!(header(X_CONTENT_TYPE_OPTIONS), Some(&b"nosniff"[..]));
             assert!(header(ETAG).is_some());
         }
+    }
+
+    #[test]
+    fn every_module_is_loaded_at_once_and_not_one_after_the_other() {
+        let html = include_str!("../../assets/index.html");
+        for name in ASSETS.iter().filter(|asset| asset.content_type == JS).map(|asset| asset.path) {
+            let link = format!("<link rel=\"modulepreload\" href=\"{}\">", name.trim_start_matches('/'));
+            assert!(html.contains(&link) != (name == "/assets/app.js"), "{name}");
+        }
+        assert_eq!(
+            html.matches("modulepreload").count() + 1,
+            ASSETS.iter().filter(|asset| asset.content_type == JS).count()
+        );
     }
 
     #[test]

@@ -3,23 +3,38 @@ use std::sync::Arc;
 use axum::{
     Router,
     http::{HeaderValue, header},
-    routing::{get, post},
+    routing::get,
 };
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Shared, errors, health, intake, orders, page, status};
+use super::{
+    Shared, dead_letters, errors, events, health, history, intake, newest, openapi, orders, page, status,
+};
+
+/// Every route that is described; see [`openapi`].
+pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::with_openapi(openapi::about())
+        .routes(routes!(orders::by_query, intake::post))
+        .routes(routes!(orders::by_path))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::health))
+        .routes(routes!(status::metrics))
+        .routes(routes!(status::status))
+        .routes(routes!(events::events))
+        .routes(routes!(newest::newest))
+        .routes(routes!(history::history))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::show))
+        .routes(routes!(openapi::openapi))
+}
 
 /// Every route; what they don't say themselves about caching and sniffing is added here.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/order", get(orders::get).merge(post(intake::post)))
+    Router::from(routes())
+        // A uid that was forgotten is told from an address that is not there.
         .route("/order/", get(orders::get))
-        .route("/order/{uid}", get(orders::get))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/healthz", get(health::health))
-        .route("/metrics", get(status::metrics))
-        .route("/api/status", get(status::status))
         .merge(page::routes())
         .fallback(errors::unknown_route)
         .method_not_allowed_fallback(errors::unknown_method)

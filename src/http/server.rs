@@ -1,4 +1,4 @@
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Api, Shared, front::Front, router::router, stall::StallLimit};
+use super::{Api, Shared, feed, front::Front, router::router, stall::StallLimit};
 
 /// At most so many connections; more wait in the kernel's queue. Each may hold a read buffer of [`MAX_BUFFER_BYTES`].
 const MAX_CONNECTIONS: usize = 1024;
@@ -56,8 +56,9 @@ pub async fn run(listener: TcpListener, api: Api, stop: CancellationToken) {
             });
         }
     };
-    let stopped: Option<std::convert::Infallible> = stop.run_until_cancelled(accepting).await;
-    debug_assert!(stopped.is_none(), "accepting has no end");
+    let serving = async { tokio::join!(accepting, feed::run(&shared)) };
+    let stopped: Option<(Infallible, Infallible)> = stop.run_until_cancelled(serving).await;
+    debug_assert!(stopped.is_none(), "neither has an end");
     drop(incoming);
     connections.close();
     if timeout(FINISH, connections.wait()).await.is_err() {

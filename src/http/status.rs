@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -7,108 +7,202 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Shared, health};
+use super::{
+    Shared, health,
+    openapi::{PartState, SourceName, Summary},
+    settled::Settled,
+};
 use crate::{
-    store::{ChannelLedger, Outcome, StoreStatus},
-    telemetry::CacheResult,
+    store::{ChannelLedger, DeadLetterCounts, Resolution, StoreStatus},
+    telemetry::{CacheResult, SourceFigures},
 };
 
-/// `GET /metrics`.
+/// Everything that is counted, for Prometheus
+///
+/// Figures that are read from the database are absent while it does not answer.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "get_metrics",
+    tag = "state",
+    responses((status = 200, description = "Prometheus' text format", content_type = "text/plain", body = String,
+        example = "orderbox_inbox_pending 0"))
+)]
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let status = shared.figures.get().await;
-    let text = shared.api.metrics.render(&shared.api.cache, status.as_deref());
+    let text = shared.api.metrics.render(&shared.api.cache, &shared.figures, &shared.requests).await;
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(header::CONTENT_TYPE, content_type)], text).into_response()
 }
 
 /// Numbers for everyone; what the store would have said is null while it does not answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Status {
     version: &'static str,
     uptime_seconds: u64,
+    #[schema(value_type = Summary)]
     status: &'static str,
-    parts: serde_json::Map<String, serde_json::Value>,
-    inbox: Option<Inbox>,
-    dead_letters: Option<serde_json::Map<String, serde_json::Value>>,
-    ledger: Option<Vec<Ledger>>,
+    /// The state of each part; /healthz says more
+    #[schema(value_type = BTreeMap<String, PartState>)]
+    parts: BTreeMap<&'static str, &'static str>,
+    #[schema(required)]
+    inbox: Option<Pending>,
+    #[schema(required)]
+    dead_letters: Option<Letters>,
+    #[schema(required)]
+    ledger: Option<Vec<Account>>,
+    /// Messages that were received and are neither settled nor pending, over all channels: 0 unless something is wrong
+    #[schema(required)]
+    unaccounted: Option<u64>,
+    #[schema(required)]
+    sources: Option<Vec<Position>>,
     cache: CacheFigures,
 }
 
-#[derive(Debug, Serialize)]
-struct Inbox {
+/// What is received and not settled.
+#[derive(Debug, Serialize, ToSchema)]
+struct Pending {
     pending: i64,
+    /// Null when nothing waits
+    #[schema(required)]
     oldest_pending_seconds: Option<f64>,
 }
 
-/// received = applied + replaced + unchanged + outdated + rejected + what is pending.
-#[derive(Debug, Serialize)]
-struct Ledger {
+/// Dead letters by what has become of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Letters {
+    pub(super) open: i64,
+    replayed: i64,
+    discarded: i64,
+}
+
+/// What became of the messages of a channel: received = applied + replaced + unchanged + outdated + rejected + those pending.
+#[derive(Debug, Serialize, ToSchema)]
+struct Account {
+    #[schema(value_type = SourceName)]
     source: &'static str,
     channel: String,
     received: i64,
     #[serde(flatten)]
-    outcomes: serde_json::Map<String, serde_json::Value>,
+    settled: Settled,
 }
 
-#[derive(Debug, Serialize)]
+/// How far a channel has been read.
+#[derive(Debug, Serialize, ToSchema)]
+struct Position {
+    #[schema(value_type = SourceName)]
+    source: &'static str,
+    channel: String,
+    /// 0 where the source has no sequences
+    last_sequence: i64,
+    /// Published and not received yet; null when it is not known
+    #[schema(required)]
+    lag: Option<u64>,
+}
+
+/// The orders in memory, since the start.
+#[derive(Debug, Serialize, ToSchema)]
 struct CacheFigures {
     entries: usize,
     bytes: u64,
     evictions: u64,
+    /// 1 when the newest orders have been read back, up to CACHE_BYTES
     rebuild_ratio: f64,
-    /// Reads of orders since the start, by how they ended.
-    requests: serde_json::Map<String, serde_json::Value>,
+    requests: Reads,
 }
 
-/// `GET /api/status`.
+/// Reads of orders by how they ended.
+#[derive(Debug, Serialize, ToSchema)]
+struct Reads {
+    /// From memory
+    hit: u64,
+    /// From the database
+    loaded: u64,
+    /// There is no such order
+    absent: u64,
+    /// The database did not answer
+    error: u64,
+}
+
+/// What there is and what waits, in numbers
+#[utoipa::path(
+    get,
+    path = "/api/status",
+    operation_id = "get_status",
+    tag = "state",
+    responses((status = 200, description = "The numbers; null where the database would have to answer and does not", body = Status))
+)]
 pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Status> {
-    let store = shared.figures.get().await;
-    let store = store.as_deref();
+    let figures = shared.figures.get().await;
+    let figures = figures.as_deref();
+    let store = figures.map(|figures| &figures.store);
     let parts = shared.api.board.snapshot();
     let cache = &shared.api.cache;
+    let reads = |result| shared.requests.reads(result);
     Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: shared.started.elapsed().as_secs(),
         status: health::summary(&parts),
-        parts: parts.iter().map(|part| (part.name.to_owned(), part.state.as_str().into())).collect(),
-        inbox: store.map(inbox),
-        dead_letters: store.map(|store| {
-            store
-                .dead_letters
-                .iter()
-                .map(|(is, letters)| (is.as_str().to_owned(), (*letters).into()))
-                .collect()
-        }),
-        ledger: store.map(|store| store.ledger.iter().map(ledger).collect()),
+        parts: parts.iter().map(|part| (part.name, part.state.as_str())).collect(),
+        inbox: store.map(Pending::from),
+        dead_letters: figures.and_then(|figures| figures.dead_letters.as_ref()).map(Letters::from),
+        ledger: store.map(|store| store.ledger.iter().map(Account::from).collect()),
+        unaccounted: store.map(|store| store.unaccounted),
+        sources: figures.map(|figures| figures.sources.iter().map(Position::from).collect()),
         cache: CacheFigures {
             entries: cache.len(),
             bytes: cache.weight(),
             evictions: cache.evictions(),
             rebuild_ratio: cache.rebuild_ratio(),
-            requests: CacheResult::ALL
-                .iter()
-                .map(|result| (result.as_str().to_owned(), shared.requests.reads(*result).into()))
-                .collect(),
+            requests: Reads {
+                hit: reads(CacheResult::Hit),
+                loaded: reads(CacheResult::Loaded),
+                absent: reads(CacheResult::Absent),
+                error: reads(CacheResult::Error),
+            },
         },
     })
 }
 
-fn inbox(store: &StoreStatus) -> Inbox {
-    Inbox {
-        pending: store.inbox_pending,
-        oldest_pending_seconds: store.oldest_pending.as_ref().map(Duration::as_secs_f64),
+impl From<&StoreStatus> for Pending {
+    fn from(store: &StoreStatus) -> Self {
+        Self {
+            pending: store.inbox_pending,
+            oldest_pending_seconds: store.oldest_pending.as_ref().map(Duration::as_secs_f64),
+        }
     }
 }
 
-fn ledger(line: &ChannelLedger) -> Ledger {
-    Ledger {
-        source: line.source.as_str(),
-        channel: line.channel.clone(),
-        received: line.received,
-        outcomes: Outcome::ALL
-            .iter()
-            .map(|outcome| (outcome.as_str().to_owned(), line.outcomes.get(*outcome).into()))
-            .collect(),
+impl From<&DeadLetterCounts> for Letters {
+    fn from(counts: &DeadLetterCounts) -> Self {
+        let letters = |of| counts.iter().filter(|(is, _)| *is == of).map(|(_, letters)| letters).sum();
+        Self {
+            open: letters(Resolution::Open),
+            replayed: letters(Resolution::Replayed),
+            discarded: letters(Resolution::Discarded),
+        }
+    }
+}
+
+impl From<&ChannelLedger> for Account {
+    fn from(line: &ChannelLedger) -> Self {
+        Self {
+            source: line.source.as_str(),
+            channel: line.channel.clone(),
+            received: line.received,
+            settled: Settled::from(&line.outcomes),
+        }
+    }
+}
+
+impl From<&SourceFigures> for Position {
+    fn from(place: &SourceFigures) -> Self {
+        Self {
+            source: place.source.as_str(),
+            channel: place.channel.clone(),
+            last_sequence: place.last_sequence,
+            lag: place.lag,
+        }
     }
 }

@@ -13,13 +13,27 @@ const MAX_CHARS: usize = 255;
 /// The uid that `/order?order_uid=UID` or `/order/UID` asks for; it borrows from the URI unless an escape is in it.
 ///
 /// # Errors
-/// 400 when there is none, when there are two, and when no order can have it (order rules: not blank, at most 255 characters,
-/// no control characters), so a typing error is told from an order that is not here.
+/// 400 when there is none, when there are two, and when no order can have it, so a typing error is told from an order that is
+/// not here.
 pub(super) fn of(uri: &Uri) -> Result<Cow<'_, str>, Problem> {
-    let uid = match uri.path().strip_prefix("/order/") {
+    possible(match uri.path().strip_prefix("/order/") {
         Some(segment) => decode(Cow::Borrowed(segment.as_bytes()))?,
         None => decode(parameter(uri.query().unwrap_or_default())?)?,
-    };
+    })
+}
+
+/// The uid in a path between what comes `before` and `after` it.
+///
+/// # Errors
+/// 400 when no order can have it.
+pub(super) fn in_path<'u>(uri: &'u Uri, before: &str, after: &str) -> Result<Cow<'u, str>, Problem> {
+    let path = uri.path();
+    let segment = path.strip_prefix(before).and_then(|path| path.strip_suffix(after)).unwrap_or_default();
+    possible(decode(Cow::Borrowed(segment.as_bytes()))?)
+}
+
+/// Order rules: not blank, at most 255 characters, no control characters.
+fn possible(uid: Cow<'_, str>) -> Result<Cow<'_, str>, Problem> {
     if uid.trim().is_empty() {
         return Err(bad("the uid is blank"));
     }

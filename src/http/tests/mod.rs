@@ -1,6 +1,8 @@
 //! Every row of the routes' contract, over real sockets; time limits over pipes in memory with a clock that is moved.
 
 mod connections;
+mod feed;
+mod lists;
 mod publish;
 mod read;
 mod service;
@@ -92,6 +94,7 @@ impl Doubles {
             board: self.board.clone(),
             store_health: self.store_health.clone(),
             metrics: Metrics::install(),
+            upstream: None,
             tokens,
             max_message_bytes: MAX_MESSAGE_BYTES,
             stopping: self.stopping.clone(),

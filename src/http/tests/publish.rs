@@ -152,7 +152,7 @@ async fn who_may_not_publish_is_told_so_before_the_body_is_read() {
     let reply = server.raw(body_to_come("evil.example", "").as_bytes()).await;
     assert!(reply.problem(403).contains("PUBLISH_TOKEN"));
 
-    let server = start_with(Tokens { publish: Some(Token::new("secret")), admin: None }).await;
+    let server = start_with(Tokens { publish: Some(Token::new("secret")), ..Tokens::default() }).await;
     let reply = server.raw(body_to_come("localhost", "").as_bytes()).await;
     reply.problem(401);
     assert_eq!(reply.header("www-authenticate"), Some("Bearer realm=\"orderbox\""));
