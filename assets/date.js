@@ -1,6 +1,6 @@
 // Dates as orders write them, shown in UTC so that everyone who opens a link reads the same.
 
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+import { day, moment } from "./language.js";
 
 // RFC 3339 and its relatives, and Go's time.String(): a zone of digits counts, what follows it is a name.
 const WRITTEN = new RegExp(
@@ -20,14 +20,14 @@ const LAST_SECOND = 253_402_300_799n;
 export function fromText(text) {
   const match = WRITTEN.exec(text);
   if (match === null) return null;
-  const [, year, month, day, hour, minute = "0", second = "0", zone, sign = "+", hours = "0", minutes = "0"] = match;
+  const [, year, month, dayOfMonth, hour, minute = "0", second = "0", zone, sign = "+", hours = "0", minutes = "0"] = match;
   const date = new Date(0);
   // setUTCFullYear, since Date.UTC reads the years 0 to 99 as 1900 to 1999.
-  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+  date.setUTCFullYear(Number(year), Number(month) - 1, Number(dayOfMonth));
   const offset = (Number(hours) * 60 + Number(minutes)) * (sign === "-" ? -1 : 1);
   date.setUTCHours(Number(hour ?? "0"), Number(minute) - offset, Number(second));
   const wholeDay = hour === undefined && zone === undefined;
-  return wholeDay ? { machine: machine(date).slice(0, 10), human: dayOf(date) } : moment(date);
+  return wholeDay ? { machine: machine(date).slice(0, 10), human: day(date) } : exact(date);
 }
 
 /** Unix seconds (an integer literal) as { machine, human }, or null outside the years 1 to 9999. */
@@ -35,17 +35,13 @@ export function fromUnixSeconds(literal) {
   if (!/^-?[0-9]+$/.test(literal)) return null;
   const seconds = BigInt(literal);
   if (seconds < FIRST_SECOND || seconds > LAST_SECOND) return null;
-  return moment(new Date(Number(seconds) * 1000));
+  return exact(new Date(Number(seconds) * 1000));
 }
 
-function moment(date) {
-  return { machine: machine(date), human: `${dayOf(date)}, ${machine(date).slice(11, 19)} UTC` };
+function exact(date) {
+  return { machine: machine(date), human: moment(date) };
 }
 
 function machine(date) {
   return `${date.toISOString().slice(0, 19)}Z`;
-}
-
-function dayOf(date) {
-  return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ${String(date.getUTCFullYear()).padStart(4, "0")}`;
 }

@@ -3,13 +3,15 @@
 // shown as it was published, so none of that will do.
 //
 // A value is one of
-//   { kind: "object", members: [{ name, source, value }] }   in document order, equal names included
+//   { kind: "object", members: [{ name, source, start, value }] }   in document order, equal names included
 //   { kind: "array", items: [value] }
-//   { kind: "string", source, text }                          `source` with quotes and escapes as written
+//   { kind: "string", source, text }                                 `source` with quotes and escapes as written
 //   { kind: "number" | "boolean" | "null", source }
+// and has its place in the text: `start`, and `end` past its last character. The `start` of a member is that of its name.
 
 const SPACE = /[ \t\n\r]*/y;
-const STRING = /"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*"/y;
+// All of a string but its last quote.
+const STRING = /"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*/y;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const WORD = /true|false|null/y;
 
@@ -19,20 +21,31 @@ const MAX_DEPTH = 127;
 // Past this depth the indentation stays, so that 256 KiB of nested brackets don't become 30 MB of spaces.
 const MAX_INDENT = 20;
 
-/** Reads one JSON text; throws a SyntaxError that names the place. Accepts what JSON.parse accepts, to MAX_DEPTH. */
+/**
+ * Reads one JSON text. Accepts what JSON.parse accepts, to MAX_DEPTH; what it does not accept is a SyntaxError with `what` (the
+ * key of a text, without its `syntax.`) and `at` (the character at fault, the length of the text when it ends too early).
+ */
 export function parse(text) {
   let at = 0;
 
   function fail(what) {
-    throw new SyntaxError(`${what} at character ${at}`);
+    throw Object.assign(new SyntaxError(`${what} at character ${at}`), { what: at === text.length ? "ends" : what, at });
   }
 
   function take(pattern) {
     pattern.lastIndex = at;
     const match = pattern.exec(text);
-    if (match === null) fail(at === text.length ? "the text ends" : "not JSON");
+    if (match === null) fail("token");
     at = pattern.lastIndex;
     return match[0];
+  }
+
+  // A string with its quotes; one that is broken is at fault where it breaks.
+  function string() {
+    const source = take(STRING);
+    if (text[at] !== '"') fail("token");
+    at += 1;
+    return `${source}"`;
   }
 
   // Whether the next character past white space is `mark`; if so it is consumed.
@@ -43,29 +56,38 @@ export function parse(text) {
     return true;
   }
 
-  // What stands in a pair of brackets that `depth` others surround.
+  // What stands in a pair of brackets, the `depth`th around it; the next character opens it.
   function list(close, depth, element) {
-    if (depth === MAX_DEPTH) fail("nested too deep");
+    if (depth > MAX_DEPTH) fail("deep");
+    at += 1;
     const elements = [];
     if (next(close)) return elements;
-    do elements.push(element(depth + 1));
+    do elements.push(element(depth));
     while (next(","));
-    if (!next(close)) fail(`no "${close}"`);
+    if (!next(close)) fail("close");
     return elements;
   }
 
   function member(depth) {
     take(SPACE);
-    const source = take(STRING);
-    if (!next(":")) fail('no ":"');
-    return { name: JSON.parse(source), source, value: value(depth) };
+    const start = at;
+    const source = string();
+    if (!next(":")) fail("colon");
+    return { name: JSON.parse(source), source, start, value: value(depth) };
   }
 
   function value(depth) {
-    if (next("{")) return { kind: "object", members: list("}", depth, member) };
-    if (next("[")) return { kind: "array", items: list("]", depth, value) };
+    take(SPACE);
+    const start = at;
+    const read = unplaced(depth + 1);
+    return { ...read, start, end: at };
+  }
+
+  function unplaced(depth) {
+    if (text[at] === "{") return { kind: "object", members: list("}", depth, member) };
+    if (text[at] === "[") return { kind: "array", items: list("]", depth, value) };
     if (text[at] === '"') {
-      const source = take(STRING);
+      const source = string();
       return { kind: "string", source, text: JSON.parse(source) };
     }
     if (/[-0-9]/.test(text[at] ?? "")) return { kind: "number", source: take(NUMBER) };
@@ -75,7 +97,7 @@ export function parse(text) {
 
   const root = value(0);
   take(SPACE);
-  if (at < text.length) fail("something after the value");
+  if (at < text.length) fail("after");
   return root;
 }
 

@@ -1,47 +1,44 @@
 // An order laid out for a person.
 
+import { copyText } from "./clipboard.js";
 import { button, element } from "./dom.js";
 import { add, decimal, equal, plain } from "./decimal.js";
 import { itemsSection } from "./items.js";
 import { format, get, others } from "./json.js";
+import { say, sayParts } from "./language.js";
 import { amount, code, date, digits, facts, otherFields, text, unixSeconds } from "./value.js";
 
-// [key, label, how it is shown]
+// [key, how it is shown]; the label of a key is the text `field.KEY`.
 const ORDER = [
-  ["track_number", "Track number", code],
-  ["date_created", "Created", date],
-  ["customer_id", "Customer", text],
-  ["delivery_service", "Delivery service", text],
-  ["entry", "Entry", text],
-  ["locale", "Locale", text],
-  ["shardkey", "Shard key", text],
-  ["oof_shard", "OOF shard", text],
-  ["sm_id", "SM id", text],
-  ["internal_signature", "Signature", text],
+  ["track_number", code],
+  ["date_created", date],
+  ["customer_id", text],
+  ["delivery_service", text],
+  ["entry", text],
+  ["locale", text],
+  ["shardkey", text],
+  ["oof_shard", text],
+  ["sm_id", text],
+  ["internal_signature", text],
 ];
 const DELIVERY = [
-  ["name", "Name", text],
-  ["phone", "Phone", text],
-  ["email", "Email", text],
-  ["address", "Address", text],
-  ["city", "City", text],
-  ["region", "Region", text],
-  ["zip", "Postcode", text],
+  ["name", text],
+  ["phone", text],
+  ["email", text],
+  ["address", text],
+  ["city", text],
+  ["region", text],
+  ["zip", text],
 ];
 const PAYMENT = [
-  ["payment_dt", "Paid", unixSeconds],
-  ["provider", "Provider", text],
-  ["bank", "Bank", text],
-  ["currency", "Currency", text],
-  ["transaction", "Transaction", code],
-  ["request_id", "Request", code],
+  ["payment_dt", unixSeconds],
+  ["provider", text],
+  ["bank", text],
+  ["currency", text],
+  ["transaction", code],
+  ["request_id", code],
 ];
-const SUMS = [
-  ["goods_total", "Goods"],
-  ["delivery_cost", "Delivery"],
-  ["custom_fee", "Custom fee"],
-  ["amount", "Amount"],
-];
+const SUMS = ["goods_total", "delivery_cost", "custom_fee", "amount"];
 const PARTS = ["order_uid", "delivery", "payment", "items", ...keys(ORDER)];
 
 /** The order as an element. `tools` are the buttons next to its uid; `published` is its text, `size` that in bytes. */
@@ -54,7 +51,7 @@ export function orderView(order, published, size, tools) {
     element(
       "header",
       {},
-      element("p", { class: "kind" }, "Order"),
+      element("p", { class: "kind" }, say("order.kind")),
       element("h2", {}, code(get(order, "order_uid"))),
       element("div", { class: "tools" }, ...tools),
       facts(rows(order, ORDER)),
@@ -65,7 +62,7 @@ export function orderView(order, published, size, tools) {
       element(
         "section",
         { class: "delivery" },
-        element("h3", {}, "Delivery"),
+        element("h3", {}, say("order.delivery")),
         facts(rows(delivery, DELIVERY)),
         ...otherFields(others(delivery, keys(DELIVERY)), "h4"),
       ),
@@ -82,51 +79,51 @@ function keys(fields) {
 }
 
 function rows(object, fields) {
-  return fields.map(([key, label, show]) => [label, show(get(object, key)), key]);
+  return fields.map(([key, show]) => [say(`field.${key}`), show(get(object, key)), key]);
 }
 
 function paymentSection(payment) {
   const currency = get(payment, "currency");
   const named = currency?.kind === "string" && currency.text.trim() !== "";
-  const sums = SUMS.map(([key, label]) => {
+  const sums = SUMS.map((key) => {
     const value = get(payment, key);
     const unit = named && value?.kind === "number" ? [" ", element("bdi", { class: "currency" }, currency.text)] : [];
-    return [label, element("span", {}, amount(value), ...unit), key];
+    return [say(`field.${key}`), element("span", {}, amount(value), ...unit), key];
   });
   return element(
     "section",
     { class: "payment" },
-    element("h3", {}, "Payment"),
+    element("h3", {}, say("order.payment")),
     facts(sums, { class: "sums" }),
     ...remark(payment),
     facts(rows(payment, PAYMENT)),
-    ...otherFields(others(payment, [...keys(SUMS), ...keys(PAYMENT)]), "h4"),
+    ...otherFields(others(payment, [...SUMS, ...keys(PAYMENT)]), "h4"),
   );
 }
 
 /** Publishers are free to state an amount that is not the sum of its parts; a reader wants to know. */
 function remark(payment) {
-  const [goods, delivery, fee, stated] = SUMS.map(([key]) => {
+  const [goods, delivery, fee, stated] = SUMS.map((key) => {
     const value = get(payment, key);
     return value?.kind === "number" ? decimal(value.source) : null;
   });
   if ([goods, delivery, fee, stated].includes(null)) return [];
   const sum = [goods, delivery, fee].reduce(add);
   if (equal(sum, stated)) return [];
-  return [element("p", { class: "note" }, "The parts add up to ", digits(plain(sum)), ", not to the amount.")];
+  return [element("p", { class: "note" }, ...sayParts("order.other_amount", { sum: digits(plain(sum)) }))];
 }
 
 /** The document itself; indented when it is opened, since most readers never do. */
 function source(order, published, size) {
-  const text = element("pre", { class: "code source", tabindex: "0", "aria-label": "JSON of the order" });
+  const text = element("pre", { class: "code source", tabindex: "0", "aria-label": say("order.json_label") });
   const copied = element("span", { class: "quiet", role: "status" });
-  const copy = button("Copy as published", async () => {
-    copied.textContent = (await copyText(published)) ? `${size} bytes copied` : "The browser did not allow it";
+  const copy = button(say("copy.published"), async () => {
+    copied.textContent = (await copyText(published)) ? say("copy.bytes", { n: size }) : say("copy.refused");
   });
   const details = element(
     "details",
     { class: "json" },
-    element("summary", {}, `JSON, ${size} bytes`),
+    element("summary", {}, say("order.json", { size: say("letter.size_bytes", { n: size }) })),
     element("p", { class: "tools" }, copy, copied),
     text,
   );
@@ -134,26 +131,4 @@ function source(order, published, size) {
     if (text.firstChild === null) text.append(format(order));
   });
   return details;
-}
-
-/** Puts text on the clipboard; resolves to whether that worked. */
-export async function copyText(content) {
-  // Over plain HTTP from another machine there is no navigator.clipboard: then by way of a selection.
-  if (navigator.clipboard !== undefined) {
-    try {
-      await navigator.clipboard.writeText(content);
-      return true;
-    } catch {
-      // Refused by a permission; the older way needs none.
-    }
-  }
-  const field = element("textarea", { class: "unseen", readonly: "" });
-  const focused = document.activeElement;
-  field.value = content;
-  document.body.append(field);
-  field.select();
-  const done = document.execCommand("copy");
-  field.remove();
-  focused?.focus();
-  return done;
 }

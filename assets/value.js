@@ -5,10 +5,11 @@ import { fromText, fromUnixSeconds } from "./date.js";
 import { decimal, plain } from "./decimal.js";
 import { element } from "./dom.js";
 import { format } from "./json.js";
+import { say } from "./language.js";
 
 /** What stands for a value that is not there; the title says whether the key is missing or null. */
 export function nothing(value) {
-  const why = value === undefined ? "missing" : "null";
+  const why = say(value === undefined ? "value.missing" : "value.null");
   return element("span", { class: "quiet", role: "img", "aria-label": why, title: why }, "—");
 }
 
@@ -17,7 +18,7 @@ export function text(value) {
   if (value === undefined || value.kind === "null") return nothing(value);
   if (value.kind === "number") return element("bdi", {}, value.source);
   if (value.kind !== "string") return json(value);
-  if (value.text === "") return element("span", { class: "quiet" }, "empty");
+  if (value.text === "") return element("span", { class: "quiet" }, say("value.empty"));
   // bdi: text that runs from right to left must not reorder what stands next to it.
   if (value.text.trim() === "") return element("bdi", { class: "code" }, value.source);
   return element("bdi", {}, value.text);
@@ -63,7 +64,7 @@ export function unixSeconds(value) {
 
 function both(moment, published) {
   if (moment === null) {
-    return element("span", {}, element("bdi", {}, published), " ", element("span", { class: "quiet" }, "not a date in the years 1 to 9999"));
+    return element("span", {}, element("bdi", {}, published), " ", element("span", { class: "quiet" }, say("value.not_date")));
   }
   return element(
     "span",
@@ -101,6 +102,6 @@ export function otherFields(members, level) {
   if (members.length === 0) return [];
   const rows = members.slice(0, MAX_UNKNOWN).map((m) => [element("bdi", {}, m.name === "" ? '""' : m.name), unknown(m.value)]);
   const left = members.length - rows.length;
-  const rest = left === 0 ? [] : [element("p", { class: "note" }, `${left} more: see the JSON below.`)];
-  return [element("section", { class: "other" }, element(level, {}, "Other fields"), facts(rows), ...rest)];
+  const rest = left === 0 ? [] : [element("p", { class: "note" }, say("order.more_fields", { n: left }))];
+  return [element("section", { class: "other" }, element(level, {}, say("order.other_fields")), facts(rows), ...rest)];
 }

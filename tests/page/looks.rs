@@ -2,7 +2,11 @@
 
 use serde_json::json;
 
-use super::{ENTER, LAMP, order, visit};
+use super::{
+    ENTER, LAMP, TOO_WIDE,
+    flow::{flow, orders},
+    order, visit,
+};
 
 #[tokio::test]
 async fn nothing_is_wider_than_a_narrow_screen() {
@@ -19,19 +23,32 @@ async fn nothing_is_wider_than_a_narrow_screen() {
             .replace("\"TRACK-7\"", &format!("\"{word}\""))
             .replace("\"shown\"", &format!("\"{word}\""))
             .replace("\"amount\":1250", "\"amount\":9223372036854775807");
-        let too_wide = "const root = document.documentElement; return root.scrollWidth - root.clientWidth";
+        page.shop.tell("orders", orders(&[&word]));
+        page.shop.tell("flow", flow(0, u64::pow(10, 15), 0, u64::pow(10, 14)));
+        let text = format!("{{\"{word}\":\"{word}\"}}");
+        let pointer = format!("/{word}");
+        for (payload, reason) in [(text.as_bytes(), "invalid_fields"), (b"\xff", "not_utf8")] {
+            let id = page.shop.refuse(payload, reason, &[(&pointer, &word), (&pointer, "blank")]);
+            page.shop.amend(id, json!({ "order_uid": word, "message_id": word, "channel": word, "note": word, "resolved_by": word, "resolution": "discarded" }));
+        }
+        page.sign_in().await;
         for width in [320, 375, 800, 1280] {
             page.browser.size(width, 700).await;
             page.show(&document).await;
             page.browser.run("document.querySelector('details').open = true").await;
-            assert_eq!(page.browser.run(too_wide).await, 0, "an order at {width}");
+            assert_eq!(page.browser.run(TOO_WIDE).await, 0, "an order at {width}");
             // Cards have nothing that scrolls sideways inside them either.
             let inside = page.browser.run("const box = document.querySelector('.scroll'); return box.scrollWidth > box.clientWidth").await;
             assert_eq!(inside, width > 760, "the items at {width}");
-            for path in ["/", "/?order_uid=%20", &format!("/?order_uid={word}")] {
+            page.open("/").await;
+            page.browser.text(".newest li").await;
+            page.browser.text(".flow[data-kind=live]").await;
+            assert_eq!(page.browser.run(TOO_WIDE).await, 0, "the flow at {width}");
+            let list = "/?dead_letters=&resolution=all";
+            for path in ["/?order_uid=%20", &format!("/?order_uid={word}"), list, "/?dead_letter=1", "/?dead_letter=2"] {
                 page.open(path).await;
-                page.browser.text(".message").await;
-                assert_eq!(page.browser.run(too_wide).await, 0, "{path} at {width}");
+                page.browser.text(".message, .letters, .letter").await;
+                assert_eq!(page.browser.run(TOO_WIDE).await, 0, "{path} at {width}");
             }
         }
     })
@@ -49,7 +66,7 @@ async fn the_page_asks_nobody_else_and_breaks_no_policy() {
         page.open("/favicon.ico").await;
         let requests = page.browser.requests().await;
         assert!(requests.iter().any(|url| url.ends_with("/order?order_uid=one")), "{requests:?}");
-        // The browser shows a page of its own (chrome:) before it is sent to ours.
+        // The browser shows a page of its own (chrome:) before it is sent to ours, and has a picture of its own (data:) in it.
         let ours = |url: &&String| {
             url.starts_with(&page.base) || url.starts_with("chrome:") || url.starts_with("data:")
         };

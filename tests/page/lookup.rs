@@ -121,6 +121,50 @@ async fn an_outage_says_what_is_wrong_and_ends_by_itself() {
 }
 
 #[tokio::test]
+async fn the_focus_stays_on_try_now_however_often_it_fails() {
+    visit(async |page| {
+        page.shop.down(true);
+        page.open("/?order_uid=one").await;
+        page.browser.text(".message button").await;
+        page.browser.run("document.querySelector('.message button').focus()").await;
+        page.browser.press(SPACE_BAR).await;
+        page.browser.until("document.querySelector('.message').innerText.includes('(attempt 4)')").await;
+        assert_eq!(page.browser.run("return document.activeElement.textContent").await, "Try now");
+        page.shop.put("one", order("one", LAMP, ""));
+        page.shop.down(false);
+        page.browser.press(SPACE_BAR).await;
+        page.browser.text("article.order").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_half_typed_outlives_a_change_of_the_language() {
+    visit(async |page| {
+        page.open("/").await;
+        page.browser.press("half").await;
+        page.click("#language").await;
+        page.until_text(".flow h2", "Поток").await;
+        assert_eq!(page.browser.run("return document.getElementById('order_uid').value").await, "half");
+        page.click("#to_desk").await;
+        page.browser.until("document.getElementById('order_uid').value === ''").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_browser_that_lacks_something_is_told_what() {
+    visit(async |page| {
+        let source = json!({ "source": "delete Map.groupBy" });
+        page.browser.devtools("Page.addScriptToEvaluateOnNewDocument", source).await;
+        page.open("/").await;
+        page.until_text(".message h2", "This browser is too old for this page").await;
+        assert!(page.browser.text(".message p").await.contains("It lacks Map.groupBy."));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_dead_network_is_said_and_the_page_goes_on_when_it_is_back() {
     visit(async |page| {
         page.shop.put("one", order("one", LAMP, ""));
@@ -142,14 +186,14 @@ async fn the_keyboard_alone_is_enough() {
         page.open("/?order_uid=one").await;
         page.browser.text("article.order").await;
         let mut stops = Vec::new();
-        for _ in 0..7 {
+        for _ in 0..10 {
             page.browser.press(TAB).await;
             let stop = "const at = document.activeElement;
                 return (at.labels?.[0] ?? at).textContent.trim().slice(0, 24) + (at.matches(':focus-visible') && getComputedStyle(at).outlineStyle === 'solid' ? '' : ': unseen')";
             stops.push(page.browser.run(stop).await.as_str().unwrap().to_owned());
         }
-        assert_eq!(stops[..5], ["orderbox", "Order uid", "Look up", "Copy link", "Open as JSON"]);
-        assert!(stops[6].starts_with("JSON, "), "{stops:?}");
+        assert_eq!(stops[..8], ["orderbox", "Order uid", "Look up", "Live flow", "Dead letters", "Русский", "Copy link", "Open as JSON"]);
+        assert!(stops[9].starts_with("JSON, "), "{stops:?}");
         assert!(stops.iter().all(|stop| !stop.contains("unseen")), "{stops:?}");
         // `/` is typed into nothing: it brings the cursor to the uid and selects what is there.
         page.browser.press("/").await;
@@ -157,8 +201,7 @@ async fn the_keyboard_alone_is_enough() {
         page.browser.press(&format!("none{ENTER}")).await;
         assert_eq!(page.browser.text(".message h2").await, "No order with this uid");
         // What had the focus is gone after the retry; the focus stays with the result and is not thrown to the top.
-        page.browser.press(TAB).await;
-        page.browser.press(TAB).await;
+        page.tab_to("Try again").await;
         page.shop.put("none", order("none", LAMP, ""));
         page.browser.press(SPACE_BAR).await;
         page.browser.text("article.order").await;

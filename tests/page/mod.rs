@@ -1,73 +1,34 @@
-//! The page at `/` in a real browser, over a stand-in for GET /order that can hold any document and can be down.
+//! The page at `/` in a real browser, over a stand-in for the service; `service` has the service itself.
 
+mod accessible;
+mod connection;
+mod desk;
 mod document;
+mod flow;
+mod language;
+mod letter;
 mod looks;
 mod lookup;
+mod pictures;
+mod service;
+mod shop;
+mod token;
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::sync::Arc;
 
-use axum::{
-    extract::{Query, State},
-    http::{
-        StatusCode,
-        header::{CONTENT_TYPE, RETRY_AFTER},
-    },
-    response::{IntoResponse, Response},
-    routing::get,
-};
-use orderbox::http::page_routes;
 use serde_json::{Value, json};
 
+use self::shop::{Shop, TOKEN};
 use crate::support::browser::{Browser, browse};
 
 const ENTER: &str = "\u{e007}";
 const TAB: &str = "\u{e004}";
 const SPACE_BAR: &str = " ";
 
+/// By how much the page is wider than its window.
+const TOO_WIDE: &str = "const root = document.documentElement; return root.scrollWidth - root.clientWidth";
+
 const SAMPLE: &str = "b563feb7b2b84b6test";
-
-/// Answers GET /order as the service does.
-#[derive(Debug, Default)]
-struct Shop {
-    documents: Mutex<HashMap<String, String>>,
-    down: AtomicBool,
-}
-
-impl Shop {
-    fn put(&self, uid: &str, document: impl Into<String>) {
-        self.documents.lock().unwrap().insert(uid.to_owned(), document.into());
-    }
-
-    fn down(&self, down: bool) {
-        self.down.store(down, Ordering::SeqCst);
-    }
-}
-
-async fn answer(State(shop): State<Arc<Shop>>, Query(query): Query<HashMap<String, String>>) -> Response {
-    let uid = query.get("order_uid").map_or("", String::as_str);
-    if uid.trim().is_empty() {
-        return problem(StatusCode::BAD_REQUEST, "order_uid is blank").into_response();
-    }
-    if shop.down.load(Ordering::SeqCst) {
-        let detail = "the store has been unreachable for 12 s";
-        return ([(RETRY_AFTER, "1")], problem(StatusCode::SERVICE_UNAVAILABLE, detail)).into_response();
-    }
-    match shop.documents.lock().unwrap().get(uid) {
-        Some(document) => ([(CONTENT_TYPE, "application/json")], document.clone()).into_response(),
-        None => problem(StatusCode::NOT_FOUND, "no order has this uid").into_response(),
-    }
-}
-
-fn problem(status: StatusCode, detail: &str) -> impl IntoResponse + use<> {
-    let body = json!({ "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(), "detail": detail });
-    (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string())
-}
 
 /// The page in a browser, and what stands behind it.
 struct Visit {
@@ -79,6 +40,37 @@ struct Visit {
 impl Visit {
     async fn open(&self, path: &str) {
         self.browser.open(&format!("{}{path}", self.base)).await;
+    }
+
+    /// Opens the page with the admin token, as the link that the service prints does.
+    async fn sign_in(&self) {
+        self.open(&format!("/#token={TOKEN}")).await;
+        self.browser.until("sessionStorage.getItem('orderbox.token') !== null").await;
+    }
+
+    /// Waits until an element that matches `css` shows `text`, white space aside.
+    async fn until_text(&self, css: &str, text: &str) {
+        let (css, text) = (json!(css), json!(text));
+        self.browser
+            .until(&format!(
+                "document.querySelector({css})?.innerText.replace(/\\s+/g, ' ').trim() === {text}"
+            ))
+            .await;
+    }
+
+    /// The texts of all elements that match `css`, as they would be copied.
+    async fn texts(&self, css: &str) -> Value {
+        self.browser
+            .run(&format!(
+                "return [...document.querySelectorAll({})].map(element => element.textContent)",
+                json!(css)
+            ))
+            .await
+    }
+
+    async fn click(&self, css: &str) {
+        self.browser.text(css).await;
+        self.browser.client.find(fantoccini::Locator::Css(css)).await.unwrap().click().await.unwrap();
     }
 
     /// Puts an order into the shop and opens it.
@@ -107,8 +99,8 @@ impl Visit {
 
 /// Runs `test` on a page of its own.
 async fn visit(test: impl AsyncFnOnce(Visit)) {
-    let shop = Arc::new(Shop::default());
-    let router = page_routes().route("/order", get(answer)).with_state(Arc::clone(&shop));
+    let shop = Arc::new(Shop::new());
+    let router = shop.routes();
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::select! {

@@ -13,6 +13,10 @@ use super::{process::Process, program};
 /// How long anything that a test waits for in the browser may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Where `make test-servers` puts the checker of accessibility.
+const AXE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/target/test-tools/npm/axe-core@4.14.1/package/axe.min.js");
+
 /// A headless Chromium with a profile of its own that reaches nothing but this machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Browser {
@@ -35,10 +39,14 @@ pub(crate) async fn browse(test: impl AsyncFnOnce(Browser)) {
     let limit = tokio::time::timeout(6 * PATIENCE, test(Browser { client: client.clone() }));
     // Closing the session is what ends Chromium; chromedriver alone would leave it behind.
     let outcome = AssertUnwindSafe(limit).catch_unwind().await;
-    client.close().await.expect("close the session");
+    let closed = client.close().await;
     match outcome {
-        Ok(finished) => finished.expect("the test takes no more than two minutes"),
+        // What went wrong in the test is the news, not what became of the browser by that.
         Err(panic) => std::panic::resume_unwind(panic),
+        Ok(finished) => {
+            finished.expect("the test takes no more than two minutes");
+            closed.expect("close the session");
+        }
     }
 }
 
@@ -100,23 +108,18 @@ impl Browser {
 
     /// Waits until `expression`, in JavaScript, is true.
     pub(crate) async fn until(&self, expression: &str) {
-        let holds = async || -> bool {
-            // While a page loads there is nothing to ask yet: that too is "not yet".
-            self.client
-                .execute(&format!("return Boolean({expression})"), vec![])
-                .await
-                .is_ok_and(|v| v == true)
-        };
+        let script = format!("return Boolean({expression})");
+        let mut last = Ok(Value::Null);
         let waiting = async {
-            while !holds().await {
+            // While a page loads there is nothing to ask yet: an error too is "not yet".
+            while !last.as_ref().is_ok_and(|answer| *answer == true) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
+                last = self.client.execute(&script, vec![]).await;
             }
         };
         if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
-            panic!(
-                "{expression} did not become true in:\n{}",
-                self.run("return document.body.innerText").await
-            );
+            let shown = self.run("return document.body.innerText").await;
+            panic!("{expression} did not become true but {last:?} in:\n{shown}");
         }
     }
 
@@ -151,6 +154,37 @@ impl Browser {
     pub(crate) async fn color_scheme(&self, scheme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.devtools("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// The languages of the reader, the first preferred, as in `Accept-Language`.
+    pub(crate) async fn languages(&self, languages: &str) {
+        let agent = self.run("return navigator.userAgent").await;
+        let parameters = json!({ "userAgent": agent, "acceptLanguage": languages });
+        self.devtools("Emulation.setUserAgentOverride", parameters).await;
+    }
+
+    /// Every breach of the rules of axe, each as its name, its elements and how to mend it. Nothing, said loudly, when axe is not
+    /// installed.
+    pub(crate) async fn breaches(&self) -> Vec<String> {
+        let Ok(axe) = fs::read_to_string(AXE) else {
+            assert!(std::env::var_os("CI").is_none(), "axe-core is not installed: run `make test-servers`");
+            eprintln!("SKIPPED: axe-core is not installed; run `make test-servers`");
+            return Vec::new();
+        };
+        // As a script of the driver, which no policy of the page keeps out.
+        self.client.execute(&axe, vec![]).await.expect("load axe");
+        let found = self
+            .run(
+                "const { violations } = await axe.run();
+                return violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.html} ${node.failureSummary}`))",
+            )
+            .await;
+        serde_json::from_value(found).expect("a list of texts")
+    }
+
+    /// A picture of the window as PNG.
+    pub(crate) async fn picture(&self) -> Vec<u8> {
+        self.client.screenshot().await.expect("take a screenshot")
     }
 
     /// Everything that the console said since the last call.
