@@ -1,8 +1,9 @@
 //! A plain HTTP client for the tests.
 
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client as Pool, connect::HttpConnector},
     rt::TokioExecutor,
@@ -44,15 +45,8 @@ impl Client {
 
     /// `None` when nobody answers.
     pub(crate) async fn try_send(&self, method: Method, path: &str, body: Bytes) -> Option<Answer> {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
-            .expect("a sound request");
-        let (head, body) = self.pool.request(request).await.ok()?.into_parts();
-        let body = body.collect().await.ok()?.to_bytes();
-        Some(Answer { status: head.status, headers: head.headers, body })
+        let response = self.pool.request(self.request(method, path, None, body)).await.ok()?;
+        read(response).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -66,4 +60,41 @@ impl Client {
             .await
             .unwrap_or_else(|| panic!("POST {path}: no answer"))
     }
+
+    /// Asks as the bearer of a token.
+    pub(crate) async fn get_as(&self, token: &str, path: &str) -> Answer {
+        let response = self.open(path, Some(token)).await;
+        read(response).await.unwrap_or_else(|| panic!("GET {path}: no answer"))
+    }
+
+    /// Publishes as the bearer of a token.
+    pub(crate) async fn post_as(&self, token: &str, path: &str, body: impl Into<Bytes>) -> Answer {
+        let request = self.request(Method::POST, path, Some(token), body.into());
+        let response =
+            self.pool.request(request).await.unwrap_or_else(|error| panic!("POST {path}: {error}"));
+        read(response).await.unwrap_or_else(|| panic!("POST {path}: no answer"))
+    }
+
+    /// Asks for what may have no end: the body is still to come.
+    pub(crate) async fn open(&self, path: &str, token: Option<&str>) -> Response<Incoming> {
+        let request = self.request(Method::GET, path, token, Bytes::new());
+        self.pool.request(request).await.unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
+    fn request(&self, method: Method, path: &str, token: Option<&str>, body: Bytes) -> Request<Full<Bytes>> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        request.body(Full::new(body)).expect("a sound request")
+    }
+}
+
+async fn read(response: Response<Incoming>) -> Option<Answer> {
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.ok()?.to_bytes();
+    Some(Answer { status: head.status, headers: head.headers, body })
 }

@@ -8,12 +8,16 @@ pub(crate) mod link;
 pub(crate) mod orderbox;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod stan_server;
 
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
 };
+
+/// Where `make test-servers` puts programs from PyPI: a place for [`program`].
+pub(crate) const PYTHON_TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/test-tools/python/bin");
 
 /// A port that nothing listens on at the moment of the call.
 pub(crate) fn free_port() -> u16 {
