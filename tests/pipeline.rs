@@ -172,7 +172,7 @@ async fn real_messages_through_the_channel_get_their_verdicts(database: Database
     let mut found = Vec::new();
     for row in &letters {
         let id: i64 = row[0].as_deref().unwrap().parse().unwrap();
-        let letter = database.store().await.dead_letter(id).await.unwrap().unwrap();
+        let letter = database.store().await.dead_letter(id, usize::MAX).await.unwrap().unwrap();
         let errors: Vec<serde_json::Value> = serde_json::from_str(&letter.summary.errors).unwrap();
         let codes = errors.iter().map(|error| {
             format!("{}:{}", error["pointer"].as_str().unwrap(), error["code"].as_str().unwrap())
