@@ -7,7 +7,7 @@ import { say } from "./language.js";
 import { countdown, pause, retryAfter } from "./retry.js";
 import { authorization, refuse, token } from "./token.js";
 
-// The service gives its store 10 s; past twice that nobody is going to answer.
+// The service gives its store 5 s; past four times that nobody is going to answer.
 const ANSWER_LIMIT_MS = 20_000;
 
 // Answers that say "not now": the service's own, and those of a proxy before it.

@@ -1,6 +1,7 @@
-//! Who may publish; who may administer is in `admin`. With a token set (`PUBLISH_TOKEN`, `ADMIN_TOKEN`) whoever sends it; without one only this machine, and
-//! not a web page that this machine's browser happens to show: a page of another site may send its request here as a form,
-//! and by DNS rebinding may even be the same origin, but then its `Host` is not a loopback name.
+//! Who may publish; who may administer is in `admin`. With a token set (`PUBLISH_TOKEN`, `ADMIN_TOKEN`) whoever sends it;
+//! without one only this machine, and not a web page that this machine's browser happens to show: a page of another site may
+//! send its request here as a form, and by DNS rebinding may even be the same origin, but then its `Host` is not a loopback
+//! name.
 
 use std::{
     borrow::Cow,

@@ -10,8 +10,8 @@ pub(super) fn of(bytes: &[u8]) -> HeaderValue {
     HeaderValue::try_from(tag).expect("quotes and hex digits are legal in a header")
 }
 
-/// Whether the client has what `etag` says, by If-None-Match (RFC 9110, 13.1.2): `*`, or a list of tags of which one is equal by weak comparison. Splitting at commas is
-/// exact although a tag may hold one, because ours holds none.
+/// Whether the client has what `etag` says, by If-None-Match (RFC 9110, 13.1.2): `*`, or a list of tags of which one is equal
+/// by weak comparison. Splitting at commas is exact although a tag may hold one, because ours holds none.
 pub(super) fn is_known(etag: &HeaderValue, request: &HeaderMap) -> bool {
     request.get_all(header::IF_NONE_MATCH).iter().any(|value| {
         value

@@ -78,7 +78,7 @@ impl From<FormerDocument> for Former {
     tag = "administration",
     security(("admin_token" = [])),
     params(
-        ("order_uid" = inline(Uid), Path, description = "The order\'s uid", example = "b563feb7b2b84b6test"),
+        ("order_uid" = inline(Uid), Path, description = "The order's uid", example = "b563feb7b2b84b6test"),
         ("before" = Option<i64>, Query, description = "Only those with a smaller id: `next_before` of the page before", minimum = 1),
         ("limit" = Option<i64>, Query, description = "At most so many; 20 when it is not given", minimum = 1, maximum = 100, example = 20),
     ),

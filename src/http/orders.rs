@@ -30,7 +30,7 @@ use crate::{
     operation_id = "get_order",
     tag = "orders",
     params(
-        ("order_uid" = inline(Uid), Query, description = "The order\'s uid", example = "b563feb7b2b84b6test"),
+        ("order_uid" = inline(Uid), Query, description = "The order's uid", example = "b563feb7b2b84b6test"),
         ("If-None-Match" = Option<String>, Header, description = "ETags of documents that the client has"),
     ),
     responses(OrderRead)
@@ -51,7 +51,7 @@ pub(super) async fn by_query(
     operation_id = "get_order_by_path",
     tag = "orders",
     params(
-        ("order_uid" = inline(Uid), Path, description = "The order\'s uid", example = "b563feb7b2b84b6test"),
+        ("order_uid" = inline(Uid), Path, description = "The order's uid", example = "b563feb7b2b84b6test"),
         ("If-None-Match" = Option<String>, Header, description = "ETags of documents that the client has"),
     ),
     responses(OrderRead)

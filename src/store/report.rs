@@ -74,7 +74,8 @@ pub struct StoreStatus {
     pub available_bytes: Option<u64>,
 }
 
-/// A row of the one query behind [`StoreStatus`]: a word for what it speaks of, source, channel, outcome, and two numbers. Columns that a word has no use for are empty, or null.
+/// A row of the one query behind [`StoreStatus`]: a word for what it speaks of, source, channel, outcome, and two numbers.
+/// Columns that a word has no use for are empty, or null.
 ///
 /// | word | the row's other columns |
 /// |---|---|

@@ -59,10 +59,10 @@ pub enum Presence {
 pub enum Topic {
     /// Messages on their way from a source to their ack.
     Pipeline,
-    /// Messages that are no orders.
-    Broken,
     /// The connection to NATS Streaming.
     Stan,
+    /// Messages that are no orders.
+    Broken,
     /// The database.
     Store,
     /// Answers.
