@@ -11,11 +11,20 @@
 # Bodies are read to their end but not kept, and the garbage collector runs once in 512 MiB: both are work of vegeta's
 # on the same cores, and show as latency of the service. A redirect would lead away from the target, and is an error.
 attack() {
+  local load tick
   GOGC=off GOMEMLIMIT=512MiB "$VEGETA" attack -rate "$2" -duration "${3}s" -targets "$4" \
     -workers "$WORKERS" -max-workers "$WORKERS" -connections "$WORKERS" -max-connections "$WORKERS" -keepalive \
     -max-body 0 -redirects 0 -timeout 30s -output "$WORK/$1.bin" &
-  # In the background, for bash hears a signal only between commands and while it waits.
-  wait $!
+  load=$!
+  # In the background, for bash hears a signal only between commands and while it waits; and never long at a time, for one
+  # that comes as the wait begins is heard when it ends.
+  while kill -0 "$load" 2>/dev/null; do
+    sleep 1 &
+    tick=$!
+    wait -n "$load" "$tick" || true
+    kill "$tick" 2>/dev/null || true
+  done
+  wait "$load"
 }
 
 # report NAME SAMPLES…: vegeta's three reports of these files
