@@ -17,8 +17,8 @@ mod report;
 mod rest;
 mod scan;
 mod schema;
-#[cfg(test)]
-mod tests;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod tests;
 mod validate;
 mod warning;
 
