@@ -187,7 +187,7 @@ impl Consumer {
 
     fn connected(&mut self, live: Live) {
         self.incarnation += 1;
-        tracing::info!(
+        tracing::debug!(
             channel = self.subscribe.channel,
             client_id = self.options.client_id(),
             incarnation = self.incarnation,
@@ -202,7 +202,7 @@ impl Consumer {
     }
 
     fn lost(&mut self, reason: Lost, stable: bool) {
-        tracing::warn!(channel = self.subscribe.channel, %reason, "lost NATS Streaming, connecting again");
+        tracing::debug!(channel = self.subscribe.channel, %reason, "lost NATS Streaming, connecting again");
         if stable {
             self.pauses = pauses();
         }
@@ -218,9 +218,7 @@ impl Consumer {
         if let State::Connecting { since, failures, .. } = &*self.state.borrow() {
             (began, count) = (*since, failures.saturating_add(1));
         }
-        if count == 1 {
-            tracing::warn!(channel = self.subscribe.channel, %reason, "no connection to NATS Streaming, trying until there is one");
-        }
+        tracing::debug!(channel = self.subscribe.channel, %reason, failures = count, "no connection to NATS Streaming");
         self.state.send_replace(State::Connecting { since: began, failures: count, reason: Some(reason) });
         let least = match failure {
             Failure::Connect(ConnectError::ClientIdInUse { .. }) => PAUSE_WHEN_ID_IN_USE,

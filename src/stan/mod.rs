@@ -42,6 +42,8 @@ mod address;
 mod connection;
 mod consumer;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod holds;
 pub mod name;
 mod nats;
 mod options;

@@ -279,17 +279,19 @@ pub(super) async fn settle_publishes(session: Arc<Session>, mut acks: Subscriber
 
 /// Reads an ack. Refusals that are known to come before anything is stored are `NotStored`; any other error leaves the
 /// outcome open.
-fn outcome(ack: &async_nats::Message) -> Outcome {
+pub(super) fn outcome(ack: &async_nats::Message) -> Outcome {
     match ack.status {
         None => {}
         Some(StatusCode::NO_RESPONDERS) => return Outcome::NotStored(NotStored::NoServer),
         Some(status) => return Outcome::Unknown(Unknown::Failed(format!("NATS status {status}"))),
     }
-    let error = match proto::PublishAck::decode(ack.payload.clone()) {
-        Ok(answer) => answer.error,
+    let proto::PublishAck { guid, error } = match proto::PublishAck::decode(ack.payload.clone()) {
+        Ok(answer) => answer,
         Err(error) => return Outcome::Unknown(Unknown::Failed(format!("its ack can't be decoded: {error}"))),
     };
     match error.as_str() {
+        // A server names what it has stored. Nothing at all decodes as well, and proves nothing.
+        "" if guid.is_empty() => Outcome::Unknown(Unknown::Failed("its ack names no message".to_owned())),
         "" => Outcome::Stored,
         // Also the answer to a bad channel, which was refused here already.
         "stan: invalid publish request" => Outcome::NotStored(NotStored::Forgotten),

@@ -100,6 +100,31 @@ async fn a_hung_holder_is_replaced_and_finds_out_by_a_ping() {
 }
 
 #[tokio::test]
+async fn the_publish_of_a_replaced_client_is_not_stored() {
+    let Some(server) = StanServer::builder().start().await else { return };
+    let (hung, successor, _link) = replaced(&server).await;
+    let outcome = within(hung.publish("c", "x".into())).await;
+    assert_eq!(outcome, orderbox::stan::Outcome::NotStored(orderbox::stan::NotStored::Forgotten));
+    within(successor.ping()).await.unwrap();
+    assert_eq!(server.last_sequence("c").await, 0);
+}
+
+#[tokio::test]
+async fn a_replaced_client_is_told_so_by_its_own_pings_long_before_they_would_give_up() {
+    let Some(server) = StanServer::builder().start().await else { return };
+    let link = Link::to(server.port()).await;
+    let there = format!("nats://127.0.0.1:{}", link.port());
+    let options = Options::new([there], StanServer::CLUSTER, "me").unwrap();
+    let patient = options.pings(Duration::from_secs(1), 88).unwrap();
+    let hung = within(Connection::connect(&patient)).await.unwrap();
+    link.block();
+    let _successor = connect(&server, "me").await;
+    link.mend();
+    let lost = within(hung.lost()).await;
+    assert!(lost.to_string().contains("another process took the client id"), "{lost}");
+}
+
+#[tokio::test]
 async fn a_replaced_client_closes_without_ending_its_successor() {
     let Some(server) = StanServer::builder().start().await else { return };
     let (hung, successor, _link) = replaced(&server).await;

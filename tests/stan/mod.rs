@@ -1,10 +1,14 @@
 //! The STAN client against the real server.
 
+mod close;
 mod connect;
 mod consumer;
+mod durable;
 mod outage;
 mod publish;
+mod redelivery;
 mod subscribe;
+mod wire;
 
 use std::{collections::BTreeSet, time::Duration};
 

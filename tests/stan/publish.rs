@@ -141,6 +141,84 @@ async fn a_client_that_the_server_has_forgotten_is_found_out_by_its_publish() {
     assert_eq!(within(connection.lost()).await, Lost::Forgotten);
 }
 
+#[tokio::test]
+async fn both_forms_of_publish_end_when_a_hung_server_sends_no_ack_in_time() {
+    let Some(server) = StanServer::builder().external_nats().start().await else { return };
+    let limit = Duration::from_millis(50);
+    let connection =
+        within(Connection::connect(&options(&server, "me").publish_timeout(limit))).await.unwrap();
+    server.pause();
+    let timed_out = Outcome::Unknown(Unknown::TimedOut(limit));
+    assert_eq!(within(connection.publish("c", "x".into())).await, timed_out);
+    let publishing = within(connection.start_publish("c", "x".into())).await.unwrap();
+    assert_eq!(within(publishing).await, timed_out);
+    server.resume();
+}
+
+#[tokio::test]
+async fn a_full_window_blocks_until_a_time_out_frees_a_place() {
+    let Some(server) = StanServer::builder().external_nats().start().await else { return };
+    let limit = Duration::from_millis(500);
+    let one = options(&server, "me").publish_timeout(limit).publish_window(1);
+    let connection = within(Connection::connect(&one)).await.unwrap();
+    server.pause();
+    let begin = std::time::Instant::now();
+    let first = within(connection.start_publish("c", "x".into())).await.unwrap();
+    let _second = within(connection.start_publish("c", "x".into())).await.unwrap();
+    assert!(begin.elapsed() >= limit, "the second went before the first had ended");
+    assert_eq!(within(first).await, Outcome::Unknown(Unknown::TimedOut(limit)));
+    server.resume();
+}
+
+#[tokio::test]
+async fn ten_thousand_publishes_in_a_race_of_acks_and_time_outs_have_one_outcome_each() {
+    let Some(server) = StanServer::builder().start().await else { return };
+    let hasty = options(&server, "me").publish_timeout(Duration::from_millis(1));
+    let connection = within(Connection::connect(&hasty)).await.unwrap();
+    let (mut stored, mut unknown, mut refused) = (0, 0, 0);
+    let mut publishing = Vec::new();
+    for _ in 0..10_000 {
+        match within(connection.start_publish("c", "x".into())).await {
+            Ok(one) => publishing.push(one),
+            Err(error) => {
+                assert!(error.is_transient(), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    for one in publishing {
+        match within(one).await {
+            Outcome::Stored => stored += 1,
+            Outcome::Unknown(_) => unknown += 1,
+            Outcome::NotStored(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(stored + unknown + refused, 10_000);
+    within(connection.ping()).await.unwrap();
+    let last = server.last_sequence("c").await;
+    assert!((stored..=stored + unknown).contains(&last), "{last} stored, {stored} acked, {unknown} unknown");
+}
+
+#[tokio::test]
+async fn a_hundred_publishers_that_wait_for_a_place_are_freed_when_the_pings_fail() {
+    let Some(server) = StanServer::builder().external_nats().start().await else { return };
+    let one = options(&server, "me")
+        .publish_window(1)
+        .pings(Duration::from_secs(1), 2)
+        .unwrap()
+        .request_timeout(Duration::from_millis(600));
+    let connection = within(Connection::connect(&one)).await.unwrap();
+    server.pause();
+    let blocked = futures_util::future::join_all((0..100).map(|_| connection.publish("c", "x".into())));
+    let outcomes = within(blocked).await;
+    let lost = Lost::PingsUnanswered { unanswered: 3 };
+    let unknown = Outcome::Unknown(Unknown::Lost(lost));
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == unknown).count(), 1);
+    let refused = Outcome::NotStored(NotStored::NotConnected(lost));
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == refused).count(), 99);
+    server.resume();
+}
+
 fn options_through(link: &Link) -> orderbox::stan::Options {
     let address = format!("nats://127.0.0.1:{}", link.port());
     orderbox::stan::Options::new([address], StanServer::CLUSTER, "me").unwrap()
