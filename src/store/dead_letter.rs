@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::SourceKind;
+use super::{Selection, SourceKind};
 use crate::order::{Reason, Verdict, validate_caught};
 
 /// What has become of a dead letter.
@@ -53,8 +53,8 @@ impl FromStr for Resolution {
 /// Which dead letters a list holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetterFilter {
-    /// Only those of this reason.
-    pub reason: Option<String>,
+    /// Only those of this selection.
+    pub selection: Selection,
     /// Only those of this resolution.
     pub resolution: Option<Resolution>,
     /// Only those with a smaller id: the last one of the page before.

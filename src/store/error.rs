@@ -93,6 +93,16 @@ impl Failure {
         }
     }
 
+    /// `true` when the connection may not write: PostgreSQL decides that when a session begins, SQLite when it opens the file.
+    pub(super) fn read_only(error: &sqlx::Error) -> bool {
+        const READ_ONLY: i32 = 8;
+        // SQLSTATEs have five characters; the low byte of SQLite's numbers, which are shorter, is the primary code.
+        code(error).is_some_and(|code| {
+            code == "25006"
+                || (code.len() < 5 && code.parse().is_ok_and(|code: i32| code & 0xff == READ_ONLY))
+        })
+    }
+
     /// The error that callers see.
     pub(super) fn named(self, transaction: &'static str) -> StoreError {
         let (class, answered, code, message) = match self {

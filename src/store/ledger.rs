@@ -21,7 +21,11 @@ pub(super) struct Tally<'a>(BTreeMap<(&'static str, &'a str, &'static str), i64>
 
 impl<'a> Tally<'a> {
     pub(super) fn count(&mut self, message: &'a Message, outcome: &'static str) {
-        *self.0.entry((message.source.as_str(), &message.channel, outcome)).or_default() += 1;
+        self.count_of(message.source, &message.channel, outcome);
+    }
+
+    pub(super) fn count_of(&mut self, source: SourceKind, channel: &'a str, outcome: &'static str) {
+        *self.0.entry((source.as_str(), channel, outcome)).or_default() += 1;
     }
 
     /// SourceKind, channel, outcome, messages.

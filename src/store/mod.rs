@@ -5,7 +5,9 @@ mod audit;
 mod browse;
 mod connect;
 mod dead_letter;
+mod desk;
 mod error;
+mod gap;
 mod ledger;
 mod model;
 mod pauses;
@@ -25,7 +27,10 @@ pub use audit::{Audit, ChannelAudit, Difference};
 pub use browse::{FormerDocument, OrderArrival};
 pub use connect::{ConnectError, Options, ServeLock, connect, lock_for_serve};
 pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterSummary, LetterError, Resolution};
+pub use desk::{Lineage, Load, Matching, OpenLetter, Parent, Replay, ReplayState, Selection, Stretch};
+pub(crate) use desk::{REPLAYS_AT_ONCE, replay_id};
 pub use error::{Class, StoreError};
+pub use gap::{Gap, GapReport};
 pub use model::{
     Decision, InboxKey, InboxRow, Message, Outcome, Recorded, Refusal, Settlement, SourceKind, StoredDocument,
 };
@@ -95,6 +100,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The dead letters counted, which takes the longer the more there are.
     async fn count_dead_letters(&self) -> Result<DeadLetterCounts>;
 
+    /// What of a channel is missing: lost, or perhaps only late; in the order in which it was noticed.
+    async fn missing(&self, source: SourceKind, channel: &str) -> Result<Vec<Gap>>;
+
+    /// From now on exactly this is missing of a channel; what is no longer is closed when it had been lost, else forgotten.
+    /// Answers how many gaps are newly lost. A repetition changes nothing.
+    async fn keep_missing(&self, source: SourceKind, channel: &str, gaps: &[Gap]) -> Result<u64>;
+
+    /// How many lost gaps are open, and the latest `limit`, open ones first.
+    async fn gaps(&self, limit: usize) -> Result<(i64, Vec<GapReport>)>;
+
     /// How many connections there are now. Asks nobody.
     fn connections(&self) -> Connections;
 
@@ -106,6 +121,32 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// One dead letter with its payload, or the first `max_bytes` of it.
     async fn dead_letter(&self, id: i64, max_bytes: usize) -> Result<Option<DeadLetter>>;
+
+    /// How many open dead letters a selection has in a stretch of ids, and which is the newest.
+    async fn count_open(&self, selection: &Selection, stretch: Stretch) -> Result<Matching>;
+
+    /// Up to `limit` open dead letters of a selection in a stretch of ids, oldest first.
+    async fn open_letters(
+        &self,
+        selection: &Selection,
+        stretch: Stretch,
+        limit: usize,
+    ) -> Result<Vec<OpenLetter>>;
+
+    /// The replays that wait in the inbox.
+    async fn waiting_replays(&self) -> Result<Load>;
+
+    /// Puts those of these dead letters that are open into the inbox, and counts them as received; with `edited` instead of
+    /// what they say. Answers which those were, in ascending order: a repetition answers none. Each keeps the place of its
+    /// message in the channel, so that it never overwrites what is newer.
+    async fn replay(&self, ids: &[i64], edited: Option<&[u8]>, by: &str) -> Result<Vec<i64>>;
+
+    /// Discards those of these dead letters that are open, and answers which those were, in ascending order: a repetition
+    /// answers none.
+    async fn discard(&self, ids: &[i64], note: Option<&str>, by: &str) -> Result<Vec<i64>>;
+
+    /// What a dead letter is a replay of, and what its own replay became; `None` when there is no such dead letter.
+    async fn lineage(&self, id: i64) -> Result<Option<Lineage>>;
 
     /// How many open dead letters each reason has; a reason that has none is not there.
     async fn open_dead_letters(&self) -> Result<BTreeMap<String, i64>>;

@@ -13,11 +13,16 @@ pub enum SourceKind {
     Http,
     /// The sample order of a new database.
     Sample,
+    /// A dead letter that was put into the inbox again.
+    Replay,
 }
 
 impl SourceKind {
     /// Every source, in the order in which reports list them.
-    pub const ALL: [Self; 3] = [Self::Stan, Self::Http, Self::Sample];
+    pub const ALL: [Self; 4] = [Self::Stan, Self::Http, Self::Sample, Self::Replay];
+
+    /// Those that deliver messages to this process; a replay is written to the inbox by whoever asks for it.
+    pub const DELIVERING: [Self; 3] = [Self::Stan, Self::Http, Self::Sample];
 
     /// The name in tables, metrics and message ids.
     #[must_use]
@@ -26,6 +31,7 @@ impl SourceKind {
             Self::Stan => "stan",
             Self::Http => "http",
             Self::Sample => "sample",
+            Self::Replay => "replay",
         }
     }
 }
@@ -50,7 +56,8 @@ impl FromStr for SourceKind {
 /// A raw message with its identity, before anyone has looked at the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Canonical and unique, as in `stan:<cluster>/<channel>/<sequence>@<ns>` or `http:<32 hex digits>`.
+    /// Canonical and unique, as in `stan:<cluster>/<channel>/<sequence>@<ns>`, `http:<32 hex digits>` or
+    /// `replay:<dead letter>.1`.
     pub message_id: Arc<str>,
     /// How it came in.
     pub source: SourceKind,
@@ -58,7 +65,8 @@ pub struct Message {
     pub channel: Arc<str>,
     /// Per channel, from 1; 0 where the source has no sequences.
     pub sequence: i64,
-    /// Nanoseconds since the Unix epoch by the broker's clock; for HTTP the time of receipt, for the sample 0.
+    /// Nanoseconds since the Unix epoch by the broker's clock; for HTTP the time of receipt, for the sample 0, for a replay that of
+    /// the message that became the dead letter: it never passes for newer than it is.
     pub published_at_ns: i64,
     /// Any bytes.
     pub payload: Bytes,

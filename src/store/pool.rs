@@ -14,6 +14,7 @@ use sqlx::Connection;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::Failure;
+use crate::fail_point;
 
 /// A connection that has been idle for longer is asked whether it still lives before it is used.
 const TRUSTED: Duration = Duration::from_secs(1);
@@ -153,6 +154,11 @@ impl<S: Session> Lease<'_, S> {
                 self.pool.idle().clear();
                 false
             }
+            // The connection would stay so after the database has healed, and the idle ones are likely as old.
+            Err(error) if Failure::read_only(error) => {
+                self.pool.idle().clear();
+                false
+            }
             // SQLite may have rolled back by itself, and then says that there is no transaction: such a connection is
             // closed, which rolls back too.
             Err(_) => !self.in_transaction || self.run("ROLLBACK").await.is_ok(),
@@ -164,6 +170,14 @@ impl<S: Session> Lease<'_, S> {
             }
         }
         Ok(result?)
+    }
+
+    /// [`Lease::end`] of a settle that succeeded, with a fail point on either side of its COMMIT.
+    pub(super) async fn end_settle<T>(self, outcomes: T) -> Result<T, Failure> {
+        fail_point::reach("before_settle_commit").await;
+        let outcomes = self.end(Ok(outcomes)).await?;
+        fail_point::reach("after_settle_commit").await;
+        Ok(outcomes)
     }
 
     /// Undoes the transaction.

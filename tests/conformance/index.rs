@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use orderbox::store::{DeadLetterFilter, Resolution};
+use orderbox::store::{DeadLetterFilter, Resolution, Selection};
 
 use crate::support::{database::Database, stan_server::eventually};
 
@@ -28,22 +28,25 @@ async fn each_set_of_filters_has_an_index_in_the_order_of_the_list() {
     let Some(database) = Database::postgres().await else { return };
     drop(database.store().await);
     let fill = "
-        INSERT INTO dead_letters (message_id, source, channel, sequence, published_at_ns, reason, errors, payload, received_at, resolution)
-        SELECT n, 'stan', 'orders', n, n, CASE WHEN n = 1 THEN 'panicked' ELSE 'not_json' END, '[]', 'x', now(),
+        INSERT INTO dead_letters (message_id, source, channel, sequence, published_at_ns, order_uid, reason, errors, payload, received_at, resolution)
+        SELECT n, 'stan', 'orders', n, n, CASE WHEN n = 1 THEN 'rare' ELSE 'uid' END, CASE WHEN n = 1 THEN 'panicked' ELSE 'not_json' END, '[]', 'x', now(),
             CASE WHEN n = 1 THEN 'discarded' WHEN n % 2 = 0 THEN 'open' ELSE 'replayed' END
         FROM generate_series(1, 20000) AS n";
     database.execute(fill).await;
     // PostgreSQL does so by itself, and then plans anew.
     database.execute("VACUUM ANALYZE dead_letters").await;
-    for (reason, resolution, index) in [
-        (None, None, "dead_letters_pkey"),
-        (Some("panicked"), None, "dead_letters_reason"),
-        (None, Some(Resolution::Discarded), "dead_letters_resolution"),
-        (Some("panicked"), Some(Resolution::Discarded), "dead_letters_resolution_reason"),
-        (Some("panicked"), Some(Resolution::Open), "dead_letters_resolution_reason"),
+    for (reason, uid, resolution, index) in [
+        (None, None, None, "dead_letters_pkey"),
+        (Some("panicked"), None, None, "dead_letters_reason"),
+        (None, None, Some(Resolution::Discarded), "dead_letters_resolution"),
+        (Some("panicked"), None, Some(Resolution::Discarded), "dead_letters_resolution_reason"),
+        (Some("panicked"), None, Some(Resolution::Open), "dead_letters_resolution_reason"),
+        (None, Some("rare"), None, "dead_letters_order_uid"),
+        (Some("panicked"), Some("rare"), Some(Resolution::Open), "dead_letters_order_uid"),
     ] {
-        let reason = reason.map(str::to_owned);
-        let filter = DeadLetterFilter { reason, resolution, before: Some(15_000), limit: 51 };
+        let (reason, order_uid) = (reason.map(str::to_owned), uid.map(str::to_owned));
+        let selection = Selection { reason, order_uid, ..Selection::default() };
+        let filter = DeadLetterFilter { selection, resolution, before: Some(15_000), limit: 51 };
         let list = async || drop(database.store().await.dead_letters(&filter).await.unwrap());
         assert_eq!(used(&database, list).await, [index], "{filter:?}");
     }

@@ -1,9 +1,12 @@
 //! What every store promises. Each rule is one test, and runs on each database.
 
+mod audit;
 mod browse;
 mod connect;
+mod desk;
 mod document;
 pub(crate) mod fixture;
+mod gaps;
 mod index;
 mod outage;
 mod price;

@@ -120,6 +120,8 @@ async fn a_table_that_is_missing_is_transient(bench: Bench) {
 
 /// What only PostgreSQL can answer.
 mod postgres_only {
+    use std::time::Duration;
+
     use super::*;
 
     async fn bench() -> Option<Bench> {
@@ -185,6 +187,21 @@ mod postgres_only {
         assert_eq!(settle(&*bench.store, &rows).await, [Some(Outcome::Applied)]);
         bench.assert_balances().await;
     }
+
+    #[tokio::test]
+    async fn a_database_that_may_not_be_written_is_transient_and_heals_by_itself() {
+        let Some(bench) = bench().await else { return };
+        let Database::Postgres(database) = &bench.database else { unreachable!("this is PostgreSQL") };
+        // A session keeps what it found when it began, as after a failover to a server that lets nobody write yet.
+        let alter = format!("ALTER DATABASE {} SET default_transaction_read_only", database.name());
+        bench.database.execute(&format!("{alter} = on")).await;
+        let store = bench.database.store_with(Duration::from_secs(30));
+        let error = store.record(&[message(1, 1, "a")]).await.unwrap_err();
+        assert_eq!((error.class, error.code.as_deref()), (Class::Transient, Some("25006")), "{error}");
+        bench.database.execute(&format!("BEGIN READ WRITE; {alter} = off; COMMIT")).await;
+        store.record(&[message(1, 1, "a")]).await.unwrap();
+        bench.assert_balances().await;
+    }
 }
 
 /// What only SQLite can answer.
@@ -197,7 +214,7 @@ mod sqlite_only {
     use super::*;
 
     #[tokio::test]
-    async fn a_file_that_may_not_be_written_is_transient() {
+    async fn a_file_that_may_not_be_written_is_transient_and_heals_by_itself() {
         let Some(database) = Database::sqlite() else { return };
         let mut connection = {
             let store = database.store().await;
@@ -220,9 +237,7 @@ mod sqlite_only {
         let error = store.record(&[message(2, 2, "b")]).await.unwrap_err();
         assert_eq!((error.class, error.code.as_deref()), (Class::Transient, Some("8")), "{error}");
         assert_eq!(store.document("a").await.unwrap().unwrap(), small("a", 1).as_bytes());
-        drop(store);
         write_version(2);
-        let store = database.store_with(Duration::from_secs(30));
         store.record(&[message(2, 2, "b")]).await.unwrap();
         assert!(store.audit().await.unwrap().balances());
     }

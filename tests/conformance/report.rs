@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use orderbox::store::{
-    DeadLetterFilter, Decision, Message, Outcome, Refusal, Resolution, Settlement, SourceKind,
+    DeadLetterFilter, Decision, Message, Outcome, Refusal, Resolution, Selection, Settlement, SourceKind,
 };
 
 use super::{
@@ -22,7 +22,8 @@ rules!(
     a_dead_letter_is_shown_with_every_byte,
 );
 
-const ALL: DeadLetterFilter = DeadLetterFilter { reason: None, resolution: None, before: None, limit: 100 };
+const ALL: DeadLetterFilter = DeadLetterFilter { selection: ANY, resolution: None, before: None, limit: 100 };
+const ANY: Selection = Selection { reason: None, code: None, order_uid: None, since: None, until: None };
 
 /// Rejects messages for a reason.
 async fn reject(bench: &Bench, messages: &[Message], reason: &str, order_uid: Option<&str>) {
@@ -222,10 +223,10 @@ async fn dead_letters_are_listed_newest_first_and_filtered(bench: Bench) {
     assert_eq!(sequences(&all), [6, 5, 4, 3, 2, 1]);
     let page = list(DeadLetterFilter { before: Some(all[1].0), limit: 3, ..ALL }).await;
     assert_eq!(sequences(&page), [4, 3, 2]);
-    let invalid = list(DeadLetterFilter { reason: Some("invalid".to_owned()), ..ALL }).await;
+    let of_reason = Selection { reason: Some("invalid".to_owned()), ..ANY };
+    let invalid = list(DeadLetterFilter { selection: of_reason.clone(), ..ALL }).await;
     assert_eq!(sequences(&invalid), [6, 4, 2]);
-    let open =
-        DeadLetterFilter { resolution: Some(Resolution::Open), reason: Some("invalid".to_owned()), ..ALL };
+    let open = DeadLetterFilter { resolution: Some(Resolution::Open), selection: of_reason, ..ALL };
     assert_eq!(sequences(&list(open).await), [6, 2]);
     let discarded = list(DeadLetterFilter { resolution: Some(Resolution::Discarded), ..ALL }).await;
     assert_eq!(sequences(&discarded), [4]);

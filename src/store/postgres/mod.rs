@@ -3,6 +3,8 @@
 mod browse;
 mod children;
 mod decimal;
+mod desk;
+mod gaps;
 mod orders;
 mod prepare;
 mod read;
@@ -23,8 +25,9 @@ use sqlx::{
 use self::settle::Settled;
 use super::{
     AT_LENGTH, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary,
-    FormerDocument, InboxKey, InboxRow, Message, Options, OrderArrival, Outcome, Recorded, Result,
-    Settlement, Store, StoreStatus, StoredDocument,
+    FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message, OpenLetter,
+    Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store, StoreStatus,
+    StoredDocument, Stretch,
     error::Failure,
     ledger,
     pool::{Pool, Session, call},
@@ -177,7 +180,7 @@ impl Store for Postgres {
                 for _ in 0..TRIES {
                     let mut lease = self.pipeline.begin(BEGIN).await?;
                     match settle::settle(&mut lease, batch, self.shard).await {
-                        Ok(Settled::Done(outcomes)) => return lease.end(Ok(outcomes)).await,
+                        Ok(Settled::Done(outcomes)) => return lease.end_settle(outcomes).await,
                         Ok(Settled::Overtaken) => lease.roll_back().await?,
                         Err(error) => return lease.end(Err(error)).await,
                     }
@@ -216,6 +219,18 @@ impl Store for Postgres {
         call!(self.readers, report::count_dead_letters())
     }
 
+    async fn missing(&self, source: SourceKind, channel: &str) -> Result<Vec<Gap>> {
+        call!(self.readers, gaps::missing(source, channel))
+    }
+
+    async fn keep_missing(&self, source: SourceKind, channel: &str, gaps: &[Gap]) -> Result<u64> {
+        call!(self.pipeline, BEGIN, gaps::keep_missing(source, channel, gaps))
+    }
+
+    async fn gaps(&self, limit: usize) -> Result<(i64, Vec<GapReport>)> {
+        call!(self.readers, BEGIN_SNAPSHOT, gaps::gaps(limit))
+    }
+
     fn connections(&self) -> Connections {
         self.pipeline.connections() + self.readers.connections() + self.at_length.connections()
     }
@@ -237,6 +252,35 @@ impl Store for Postgres {
 
     async fn dead_letter(&self, id: i64, max_bytes: usize) -> Result<Option<DeadLetter>> {
         call!(self.readers, report::dead_letter(id, max_bytes))
+    }
+
+    async fn count_open(&self, selection: &Selection, stretch: Stretch) -> Result<Matching> {
+        call!(self.readers, desk::count_open(selection, stretch))
+    }
+
+    async fn open_letters(
+        &self,
+        selection: &Selection,
+        stretch: Stretch,
+        limit: usize,
+    ) -> Result<Vec<OpenLetter>> {
+        call!(self.readers, desk::open_letters(selection, stretch, limit))
+    }
+
+    async fn waiting_replays(&self) -> Result<Load> {
+        call!(self.readers, desk::waiting_replays())
+    }
+
+    async fn replay(&self, ids: &[i64], edited: Option<&[u8]>, by: &str) -> Result<Vec<i64>> {
+        call!(self.readers, BEGIN, desk::replay(ids, edited, by, self.shard))
+    }
+
+    async fn discard(&self, ids: &[i64], note: Option<&str>, by: &str) -> Result<Vec<i64>> {
+        call!(self.readers, BEGIN, desk::discard(ids, note, by))
+    }
+
+    async fn lineage(&self, id: i64) -> Result<Option<Lineage>> {
+        call!(self.readers, desk::lineage(id))
     }
 
     async fn open_dead_letters(&self) -> Result<BTreeMap<String, i64>> {

@@ -6,10 +6,10 @@ use sqlx::{PgConnection, postgres::PgRow};
 use super::column;
 use crate::store::{InboxKey, InboxRow, Message, StoredDocument, report::source};
 
-/// With no least age every row counts, whatever the clocks say: after a step back of the clock rows lie in the future.
+/// With no least age every row counts, and one that lies in the future always: the clock has stepped back since it came.
 const SELECT_UNSETTLED: &str = "
     SELECT id, message_id, octet_length(payload) FROM inbox
-    WHERE id > $1 AND ($2 = 0 OR received_at <= clock_timestamp() - make_interval(secs => $2))
+    WHERE id > $1 AND ($2 = 0 OR received_at NOT BETWEEN clock_timestamp() - make_interval(secs => $2) AND clock_timestamp())
     ORDER BY id LIMIT $3";
 const SELECT_INBOX: &str = "
     SELECT id, message_id, source, channel, sequence, published_at_ns, payload

@@ -7,8 +7,8 @@ use super::{
     read::{bytes, length},
 };
 use crate::store::{
-    Audit, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary, Resolution, StoreStatus,
-    ledger,
+    Audit, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary, Resolution, Selection,
+    StoreStatus, ledger,
     report::{Counts, StatusRow, dead_letters_by_resolution, decode, source},
 };
 
@@ -38,19 +38,19 @@ const COUNT_ORDERS: &str = "
         (SELECT count(*) FROM orders WHERE NOT EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id))";
 /// The columns of a summary, and more when they are given.
 macro_rules! select {
-    ($(($more:literal),)? $which:literal) => {
+    ($(($more:literal),)? $($which:literal),+) => {
         concat!(
             "SELECT id, message_id, source, channel, sequence, published_at_ns, order_uid, reason, errors::text, octet_length(payload),
                 received_at, rejected_at, resolution",
             $(", ", $more,)?
             " FROM dead_letters ",
-            $which
+            $($which),+
         )
     };
 }
-/// A statement for each set of filters, so that each finds its rows in an index, in the order of the list, however rare they
-/// are. (With `reason = $3` a planner would rather walk the primary key: it knows that the reason then says nothing of the
-/// order. Rows between two places of an index, asked for in its order, are had cheaper from no other.)
+/// A statement for each set of filters that are asked for often, so that each finds its rows in an index, in the order of the
+/// list, however rare they are. (With `reason = $3` a planner would rather walk the primary key: it knows that the reason then
+/// says nothing of the order. Rows between two places of an index, asked for in its order, are had cheaper from no other.)
 const SELECT_ALL: &str = select!("WHERE id < $1 ORDER BY id DESC LIMIT $2");
 const SELECT_OF_REASON: &str =
     select!("WHERE (reason, id) < ($3, $1) AND reason >= $3 ORDER BY reason DESC, id DESC LIMIT $2");
@@ -61,6 +61,25 @@ const SELECT_OF_BOTH: &str = select!(
     "WHERE (resolution, reason, id) < ($4, $3, $1) AND (resolution, reason) >= ($4, $3)
     ORDER BY resolution DESC, reason DESC, id DESC LIMIT $2"
 );
+/// All filters at once; `$6` is what `errors` holds where it has the code.
+macro_rules! narrowed {
+    ($which:literal, $order:literal) => {
+        select!(
+            $which,
+            " AND ($4::text IS NULL OR reason = $4) AND ($5::text IS NULL OR resolution = $5)
+            AND ($6::text IS NULL OR position($6 IN errors::text) > 0)
+            AND ($7::timestamptz IS NULL OR rejected_at >= $7) AND ($8::timestamptz IS NULL OR rejected_at < $8) ",
+            $order
+        )
+    };
+}
+const SELECT_OF_UID: &str = narrowed!(
+    "WHERE (order_uid, id) < ($3, $1) AND order_uid >= $3",
+    "ORDER BY order_uid DESC, id DESC LIMIT $2"
+);
+/// Walks the dead letters until it has found enough.
+const SELECT_NARROWED: &str =
+    narrowed!("WHERE id < $1 AND ($3::text IS NULL OR order_uid = $3)", "ORDER BY id DESC LIMIT $2");
 const SELECT_DEAD_LETTER: &str =
     select!(("substring(payload FROM 1 FOR $2), resolved_at, resolved_by, note, parent_id"), "WHERE id = $1");
 
@@ -112,17 +131,30 @@ pub(super) async fn dead_letters(
     connection: &mut PgConnection,
     filter: &DeadLetterFilter,
 ) -> sqlx::Result<Vec<DeadLetterSummary>> {
+    let DeadLetterFilter { selection, resolution, before, limit } = filter;
+    let Selection { reason, code, order_uid, since, until } = selection;
+    let (reason, uid) = (reason.as_deref(), order_uid.as_deref());
+    let resolution = resolution.map(Resolution::as_str);
     let list = |sql: &'static str| {
-        sqlx::query(sql)
-            .bind(filter.before.unwrap_or(i64::MAX))
-            .bind(i64::try_from(filter.limit).unwrap_or(i64::MAX))
+        sqlx::query(sql).bind(before.unwrap_or(i64::MAX)).bind(i64::try_from(*limit).unwrap_or(i64::MAX))
     };
-    let (reason, resolution) = (filter.reason.as_deref(), filter.resolution.map(Resolution::as_str));
-    match (reason, resolution) {
-        (None, None) => list(SELECT_ALL),
-        (Some(reason), None) => list(SELECT_OF_REASON).bind(reason),
-        (None, Some(resolution)) => list(SELECT_OF_RESOLUTION).bind(resolution),
-        (Some(reason), Some(resolution)) => list(SELECT_OF_BOTH).bind(reason).bind(resolution),
+    let narrow = |sql: &'static str| {
+        list(sql)
+            .bind(uid)
+            .bind(reason)
+            .bind(resolution)
+            .bind(selection.code_as_stored())
+            .bind(since)
+            .bind(until)
+    };
+    let plain = code.is_none() && since.is_none() && until.is_none();
+    match (uid, reason, resolution) {
+        (Some(_), ..) => narrow(SELECT_OF_UID),
+        _ if !plain => narrow(SELECT_NARROWED),
+        (None, None, None) => list(SELECT_ALL),
+        (None, Some(reason), None) => list(SELECT_OF_REASON).bind(reason),
+        (None, None, Some(resolution)) => list(SELECT_OF_RESOLUTION).bind(resolution),
+        (None, Some(reason), Some(resolution)) => list(SELECT_OF_BOTH).bind(reason).bind(resolution),
     }
     .fetch_all(connection)
     .await?

@@ -3,6 +3,8 @@
 mod browse;
 mod children;
 mod date;
+mod desk;
+mod gaps;
 mod insert;
 mod read;
 mod record;
@@ -28,8 +30,9 @@ use sqlx::{
 
 use super::{
     AT_LENGTH, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary,
-    FormerDocument, InboxKey, InboxRow, Message, Options, OrderArrival, Outcome, Recorded, Result,
-    Settlement, Store, StoreStatus, StoredDocument, ledger,
+    FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message, OpenLetter,
+    Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store, StoreStatus,
+    StoredDocument, Stretch, ledger,
     pool::{Pool, Session, call},
 };
 
@@ -141,7 +144,15 @@ impl Store for Sqlite {
     }
 
     async fn settle(&self, batch: &[Settlement<'_>]) -> Result<Vec<Option<Outcome>>> {
-        call!(self.writer, BEGIN_WRITE, settle::settle(batch, self.shard))
+        self.writer
+            .bounded(self.timeout, "settle", async {
+                let mut lease = self.writer.begin(BEGIN_WRITE).await?;
+                match settle::settle(&mut lease, batch, self.shard).await {
+                    Ok(outcomes) => lease.end_settle(outcomes).await,
+                    Err(error) => lease.end(Err(error)).await,
+                }
+            })
+            .await
     }
 
     async fn postpone(&self, id: i64) -> Result<i32> {
@@ -181,6 +192,18 @@ impl Store for Sqlite {
         call!(self.readers, report::count_dead_letters())
     }
 
+    async fn missing(&self, source: SourceKind, channel: &str) -> Result<Vec<Gap>> {
+        call!(self.readers, gaps::missing(source, channel))
+    }
+
+    async fn keep_missing(&self, source: SourceKind, channel: &str, gaps: &[Gap]) -> Result<u64> {
+        call!(self.writer, BEGIN_WRITE, gaps::keep_missing(source, channel, gaps))
+    }
+
+    async fn gaps(&self, limit: usize) -> Result<(i64, Vec<GapReport>)> {
+        call!(self.readers, BEGIN_READ, gaps::gaps(limit))
+    }
+
     fn connections(&self) -> Connections {
         self.writer.connections() + self.readers.connections()
     }
@@ -202,6 +225,35 @@ impl Store for Sqlite {
 
     async fn dead_letter(&self, id: i64, max_bytes: usize) -> Result<Option<DeadLetter>> {
         call!(self.readers, report::dead_letter(id, max_bytes))
+    }
+
+    async fn count_open(&self, selection: &Selection, stretch: Stretch) -> Result<Matching> {
+        call!(self.readers, desk::count_open(selection, stretch))
+    }
+
+    async fn open_letters(
+        &self,
+        selection: &Selection,
+        stretch: Stretch,
+        limit: usize,
+    ) -> Result<Vec<OpenLetter>> {
+        call!(self.readers, desk::open_letters(selection, stretch, limit))
+    }
+
+    async fn waiting_replays(&self) -> Result<Load> {
+        call!(self.readers, desk::waiting_replays())
+    }
+
+    async fn replay(&self, ids: &[i64], edited: Option<&[u8]>, by: &str) -> Result<Vec<i64>> {
+        call!(self.writer, BEGIN_WRITE, desk::replay(ids, edited, by, self.shard))
+    }
+
+    async fn discard(&self, ids: &[i64], note: Option<&str>, by: &str) -> Result<Vec<i64>> {
+        call!(self.writer, BEGIN_WRITE, desk::discard(ids, note, by))
+    }
+
+    async fn lineage(&self, id: i64) -> Result<Option<Lineage>> {
+        call!(self.readers, desk::lineage(id))
     }
 
     async fn open_dead_letters(&self) -> Result<BTreeMap<String, i64>> {

@@ -7,10 +7,11 @@ use sqlx::{SqliteConnection, sqlite::SqliteRow};
 use super::insert::column;
 use crate::store::{InboxKey, InboxRow, Message, StoredDocument, report::source};
 
-/// With no least age every row counts, whatever the clocks say: after a step back of the clock rows lie in the future.
+/// With no least age every row counts, and one that lies in the future always: the clock has stepped back since it came.
 const SELECT_UNSETTLED: &str = "
     SELECT id, message_id, length(payload) FROM inbox
-    WHERE id > ?1 AND (?2 = 0.0 OR received_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', printf('-%.3f seconds', ?2)))
+    WHERE id > ?1 AND (?2 = 0.0 OR received_at NOT BETWEEN
+        strftime('%Y-%m-%dT%H:%M:%fZ', 'now', printf('-%.3f seconds', ?2)) AND strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
     ORDER BY id LIMIT ?3";
 const SELECT_INBOX: &str = "
     SELECT id, message_id, source, channel, sequence, published_at_ns, payload

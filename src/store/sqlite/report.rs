@@ -3,12 +3,13 @@ use std::str::FromStr;
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use super::{
+    date::rfc3339,
     insert::column,
     read::{bytes, length},
 };
 use crate::store::{
-    Audit, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary, Resolution, StoreStatus,
-    ledger,
+    Audit, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary, Resolution, Selection,
+    StoreStatus, ledger,
     report::{Counts, StatusRow, dead_letters_by_resolution, decode, source},
 };
 
@@ -37,23 +38,39 @@ const COUNT_ORDERS: &str = "
         (SELECT count(*) FROM orders WHERE id NOT IN (SELECT order_id FROM payments))";
 /// The columns of a summary, and more when they are given.
 macro_rules! select {
-    ($(($more:literal),)? $which:literal) => {
+    ($(($more:literal),)? $($which:literal),+) => {
         concat!(
             "SELECT id, message_id, source, channel, sequence, published_at_ns, order_uid, reason, errors, length(payload),
                 received_at, rejected_at, resolution",
             $(", ", $more,)?
             " FROM dead_letters ",
-            $which
+            $($which),+
         )
     };
 }
-/// A statement for each set of filters, so that each finds its rows in an index, in the order of the list, however rare they are.
+/// A statement for each set of filters that are asked for often, so that each finds its rows in an index, in the order of the
+/// list, however rare they are.
 pub(super) const SELECT_ALL: &str = select!("WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
 pub(super) const SELECT_OF_REASON: &str = select!("WHERE reason = ?3 AND id < ?1 ORDER BY id DESC LIMIT ?2");
 pub(super) const SELECT_OF_RESOLUTION: &str =
     select!("WHERE resolution = ?3 AND id < ?1 ORDER BY id DESC LIMIT ?2");
 pub(super) const SELECT_OF_BOTH: &str =
     select!("WHERE reason = ?3 AND resolution = ?4 AND id < ?1 ORDER BY id DESC LIMIT ?2");
+/// All filters at once; `?6` is what `errors` holds where it has the code.
+macro_rules! narrowed {
+    ($which:literal) => {
+        select!(
+            $which,
+            " AND id < ?1 AND (?4 IS NULL OR reason = ?4) AND (?5 IS NULL OR resolution = ?5)
+            AND (?6 IS NULL OR instr(errors, ?6) > 0)
+            AND (?7 IS NULL OR rejected_at >= strftime('%Y-%m-%dT%H:%M:%fZ', ?7))
+            AND (?8 IS NULL OR rejected_at < strftime('%Y-%m-%dT%H:%M:%fZ', ?8)) ORDER BY id DESC LIMIT ?2"
+        )
+    };
+}
+pub(super) const SELECT_OF_UID: &str = narrowed!("WHERE order_uid = ?3");
+/// Walks the dead letters until it has found enough.
+const SELECT_NARROWED: &str = narrowed!("WHERE (?3 IS NULL OR order_uid = ?3)");
 const SELECT_DEAD_LETTER: &str =
     select!(("substr(payload, 1, ?2), resolved_at, resolved_by, note, parent_id"), "WHERE id = ?1");
 
@@ -105,17 +122,30 @@ pub(super) async fn dead_letters(
     connection: &mut SqliteConnection,
     filter: &DeadLetterFilter,
 ) -> sqlx::Result<Vec<DeadLetterSummary>> {
+    let DeadLetterFilter { selection, resolution, before, limit } = filter;
+    let Selection { reason, code, order_uid, since, until } = selection;
+    let (reason, uid) = (reason.as_deref(), order_uid.as_deref());
+    let resolution = resolution.map(Resolution::as_str);
     let list = |sql: &'static str| {
-        sqlx::query(sql)
-            .bind(filter.before.unwrap_or(i64::MAX))
-            .bind(i64::try_from(filter.limit).unwrap_or(i64::MAX))
+        sqlx::query(sql).bind(before.unwrap_or(i64::MAX)).bind(i64::try_from(*limit).unwrap_or(i64::MAX))
     };
-    let (reason, resolution) = (filter.reason.as_deref(), filter.resolution.map(Resolution::as_str));
-    match (reason, resolution) {
-        (None, None) => list(SELECT_ALL),
-        (Some(reason), None) => list(SELECT_OF_REASON).bind(reason),
-        (None, Some(resolution)) => list(SELECT_OF_RESOLUTION).bind(resolution),
-        (Some(reason), Some(resolution)) => list(SELECT_OF_BOTH).bind(reason).bind(resolution),
+    let narrow = |sql: &'static str| {
+        list(sql)
+            .bind(uid)
+            .bind(reason)
+            .bind(resolution)
+            .bind(selection.code_as_stored())
+            .bind(since.map(rfc3339))
+            .bind(until.map(rfc3339))
+    };
+    let plain = code.is_none() && since.is_none() && until.is_none();
+    match (uid, reason, resolution) {
+        (Some(_), ..) => narrow(SELECT_OF_UID),
+        _ if !plain => narrow(SELECT_NARROWED),
+        (None, None, None) => list(SELECT_ALL),
+        (None, Some(reason), None) => list(SELECT_OF_REASON).bind(reason),
+        (None, None, Some(resolution)) => list(SELECT_OF_RESOLUTION).bind(resolution),
+        (None, Some(reason), Some(resolution)) => list(SELECT_OF_BOTH).bind(reason).bind(resolution),
     }
     .fetch_all(connection)
     .await?

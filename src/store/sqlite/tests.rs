@@ -89,6 +89,10 @@ async fn each_set_of_filters_has_an_index_in_the_order_of_the_list() {
     let (store, _folder) = store().await;
     for (sql, plan) in [
         (report::SELECT_ALL, "SEARCH dead_letters USING INTEGER PRIMARY KEY (rowid<?)"),
+        (
+            report::SELECT_OF_UID,
+            "SEARCH dead_letters USING INDEX dead_letters_order_uid (order_uid=? AND id<?)",
+        ),
         (report::SELECT_OF_REASON, "SEARCH dead_letters USING INDEX dead_letters_reason (reason=? AND id<?)"),
         (
             report::SELECT_OF_RESOLUTION,
