@@ -2,14 +2,21 @@
 //! retry could ever succeed.
 
 use bytes::Bytes;
+use orderbox::store::Message;
 
-use crate::support::{
-    database::Database,
-    orderbox::{Orderbox, on_each_store},
-    stan_server::eventually,
+use crate::{
+    conformance::fixture::message,
+    support::{
+        database::Database,
+        orderbox::{Orderbox, on_each_store},
+        stan_server::eventually,
+    },
 };
 
-on_each_store!(an_order_that_can_never_be_stored_is_a_dead_letter_and_its_neighbours_are_settled,);
+on_each_store!(
+    an_order_that_can_never_be_stored_is_a_dead_letter_and_its_neighbours_are_settled,
+    a_batch_of_256_is_halved_at_most_8_times_to_find_the_row_that_is_refused,
+);
 
 async fn an_order_that_can_never_be_stored_is_a_dead_letter_and_its_neighbours_are_settled(
     database: Database,
@@ -25,6 +32,22 @@ async fn an_order_that_can_never_be_stored_is_a_dead_letter_and_its_neighbours_a
     assert_eq!(letters[0][0].as_deref(), Some("refused_by_store"));
     assert_eq!(letters[0][1].as_deref(), Some("order-25"));
     assert!(letters[0][2].as_deref().is_some_and(|errors| errors.contains("not this one")), "{letters:?}");
+    service.ok(&["audit"]);
+}
+
+async fn a_batch_of_256_is_halved_at_most_8_times_to_find_the_row_that_is_refused(database: Database) {
+    let store = database.store().await;
+    let messages: Vec<Message> = (0..256).map(|n| message(n.into(), n.into(), &order(n))).collect();
+    store.record(&messages).await.unwrap();
+    refuse(&database, "22003").await;
+    let service = Orderbox::on(&database, &[("BATCH_SIZE", "256"), ("SAMPLE_ORDER", "false")]).await;
+    service.until_settled().await;
+    assert_eq!(database.number("SELECT count(*) FROM orders").await, 255);
+    let splits = service.metric("orderbox_batch_splits_total").await.unwrap();
+    let failed = service.metric("orderbox_store_errors_total{class=\"data\"}").await.unwrap();
+    // Each halving follows one failure; then the row fails alone, and once more to be sure.
+    assert!(splits > 0.0 && splits <= 8.0, "{splits} halvings");
+    assert_eq!(failed, splits + 2.0);
     service.ok(&["audit"]);
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Three writers meet here, and the store has the last word:
 //!
-//! * the settle path says what a commit did: [`Cache::put`] after a commit, [`Cache::remove`] after one whose outcome is
-//!   unknown or that somebody else did. One lane a uid, in commit order; it always wins.
+//! * the settle path says what a commit did or found: [`Cache::put`] after a commit, [`Cache::remove`] after one whose outcome
+//!   is unknown, that found something newer or that somebody else did. One lane a uid, in commit order; it always wins.
 //! * [`Cache::read_through`] fills what a reader missed, and [`Cache::rebuild`] fills the cache at boot. Both read the store
 //!   some time before they insert, so both insert only through a placeholder guard, which any `put` or `remove` of the key
 //!   in between voids. The rebuild reads long before it takes its guard and needs one more check: `marks.rs` has the proof.
@@ -24,14 +24,13 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use bytes::Bytes;
 pub use document::Document;
 pub use rebuild::Rebuild;
 
 use entries::Entries;
 use marks::Marks;
 use rebuild::Progress;
-
-use crate::store::{self, Store};
 
 /// Documents by uid, at most a number of bytes. Every method may be called from any task.
 #[derive(Debug)]
@@ -65,32 +64,36 @@ impl Cache {
         self.entries.get(uid).flatten()
     }
 
-    /// Takes what a commit wrote for a uid. Called after the commit, in commit order of the uid.
+    /// Takes what a commit wrote or found for a uid. Called after the commit, in commit order of the uid.
     pub fn put(&self, uid: &str, document: &[u8]) {
         let document = Document::new(document);
         self.marks.mark(uid);
         self.entries.insert(uid.to_owned(), Some(document));
     }
 
-    /// Forgets a uid whose state in the store is not known: a commit without an answer, or somebody else's.
+    /// Forgets a uid whose state in the store is not known: a commit without an answer, or somebody else's, which may be newer.
     pub fn remove(&self, uid: &str) {
         self.marks.mark(uid);
         self.entries.remove(uid);
     }
 
-    /// The document of a uid from here or else from the store, with one load of a uid at a time; `None` when there is no
-    /// such order. A load that fails or is dropped leaves nothing behind: the next caller in line loads.
+    /// The document of a uid from here or else by `load`, which asks the store, with one load of a uid at a time; `None` when
+    /// there is no such order. A load that fails or is dropped leaves nothing behind: the next caller in line loads.
     ///
     /// Whoever joined a load gets its result, also `None` and also when a `put` or `remove` voids it: their calls overlap,
     /// so the read counts as the earlier. Neither of these is kept: whoever comes later asks the store again.
     ///
     /// # Errors
-    /// The store's, when it was this call that asked it.
-    pub async fn read_through(&self, uid: &str, store: &dyn Store) -> store::Result<Option<Found>> {
+    /// That of the load, when it was this call's that ran.
+    pub async fn read_through<E>(
+        &self,
+        uid: &str,
+        load: impl Future<Output = Result<Option<Bytes>, E>>,
+    ) -> Result<Option<Found>, E> {
         match self.entries.get_value_or_guard_async(uid).await {
             Ok(document) => Ok(document.map(Found::Cached)),
             Err(guard) => {
-                let document = store.document(uid).await?.map(|bytes| Document::new(&bytes));
+                let document = load.await?.map(|bytes| Document::new(&bytes));
                 // Refused when the guard is void: the settle path has said something newer meanwhile.
                 drop(guard.insert(document.clone()));
                 if document.is_none() {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cache, Document, Found, Rebuild, entries, testing::TestStore};
 use crate::{
-    store::StoredDocument,
+    store::{Store, StoredDocument},
     telemetry::{Board, State},
 };
 
@@ -27,7 +27,7 @@ fn text(document: &Document) -> String {
 }
 
 async fn read(cache: &Cache, store: &TestStore) -> Option<String> {
-    match cache.read_through(UID, store).await.expect("the store works")? {
+    match cache.read_through(UID, store.document(UID)).await.expect("the store works")? {
         Found::Cached(document) | Found::Loaded(document) => Some(text(&document)),
     }
 }
@@ -193,7 +193,8 @@ async fn that_an_order_is_absent_pushes_no_document_out() {
     }
     let (documents, evictions) = (cache.len(), cache.evictions());
     for n in 0..1000 {
-        let found = cache.read_through(&format!("absent-{n}"), &store).await.expect("the store works");
+        let uid = format!("absent-{n}");
+        let found = cache.read_through(&uid, store.document(&uid)).await.expect("the store works");
         assert_eq!(found, None);
     }
     assert_eq!((cache.len(), cache.evictions()), (documents, evictions));
@@ -205,7 +206,7 @@ async fn a_load_that_is_dropped_leaves_the_uid_to_the_next_reader() {
     store.commit(UID, "document");
     store.pause();
     {
-        let mut dropped = pin!(cache.read_through(UID, &store));
+        let mut dropped = pin!(cache.read_through(UID, store.document(UID)));
         let polled = std::future::poll_fn(|cx| Poll::Ready(dropped.as_mut().poll(cx).is_pending())).await;
         assert!(polled, "the load waits for the store");
     }
@@ -218,7 +219,7 @@ async fn a_load_that_fails_leaves_the_uid_to_the_next_reader() {
     let (cache, store) = (cache(), TestStore::default());
     store.commit(UID, "document");
     store.fail(Some("connection refused"));
-    cache.read_through(UID, &store).await.expect_err("the store fails");
+    cache.read_through(UID, store.document(UID)).await.expect_err("the store fails");
     store.fail(None);
     assert_eq!(read(&cache, &store).await.as_deref(), Some("document"));
 }

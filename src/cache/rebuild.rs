@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cache, Document};
 use crate::{
+    fail_point,
     store::{Pauses, Store, StoredDocument},
     telemetry::{self, Part, Stage},
 };
@@ -98,6 +99,7 @@ impl Cache {
         let mut before = None;
         loop {
             let page = next_page(store, before, health).await;
+            fail_point::reach("during_rebuild").await;
             let Some(last) = page.last().map(|row| row.id) else { return };
             let newest = *newest.get_or_insert(page.first().map_or(last, |row| row.id).max(1));
             before = Some(last);

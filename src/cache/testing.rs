@@ -16,8 +16,9 @@ use tokio::sync::Semaphore;
 
 use crate::store::{
     Audit, ChannelLedger, Class, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
-    DeadLetterSummary, FormerDocument, InboxKey, InboxRow, Message, OrderArrival, Outcome, Outcomes,
-    Recorded, Resolution, Result, Settlement, SourceKind, Store, StoreError, StoreStatus, StoredDocument,
+    DeadLetterSummary, Decision, FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching,
+    Message, OpenLetter, OrderArrival, Outcome, Outcomes, Recorded, Resolution, Result, Selection,
+    Settlement, SourceKind, Store, StoreError, StoreStatus, StoredDocument, Stretch,
 };
 
 #[derive(Debug)]
@@ -28,6 +29,10 @@ pub(crate) struct TestStore {
     reached: Semaphore,
     released: Semaphore,
     calls: AtomicUsize,
+    refused: Mutex<BTreeMap<i64, Class>>,
+    settles: AtomicUsize,
+    settled: Mutex<Vec<(i64, Outcome)>>,
+    postponed: Mutex<Vec<i64>>,
 }
 
 impl Default for TestStore {
@@ -39,6 +44,10 @@ impl Default for TestStore {
             reached: Semaphore::new(0),
             released: Semaphore::new(0),
             calls: AtomicUsize::new(0),
+            refused: Mutex::default(),
+            settles: AtomicUsize::new(0),
+            settled: Mutex::default(),
+            postponed: Mutex::default(),
         }
     }
 }
@@ -75,6 +84,27 @@ impl TestStore {
     /// Calls that read documents so far.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Settling fails with this class for every batch that holds one of these inbox rows; for one of [`Class::Data`] only as
+    /// long as it is to become an order.
+    pub(crate) fn refuse(&self, rows: impl IntoIterator<Item = (i64, Class)>) {
+        *lock(&self.refused) = rows.into_iter().collect();
+    }
+
+    /// Calls that tried to settle so far.
+    pub(crate) fn settles(&self) -> usize {
+        self.settles.load(Ordering::SeqCst)
+    }
+
+    /// The inbox rows that were settled, and those that were postponed, each in its order.
+    pub(crate) fn settled_and_postponed(&self) -> (Vec<(i64, Outcome)>, Vec<i64>) {
+        (lock(&self.settled).clone(), lock(&self.postponed).clone())
+    }
+
+    fn refusal(&self, row: &Settlement<'_>) -> Option<Class> {
+        let class = lock(&self.refused).get(&row.row.id).copied()?;
+        (class != Class::Data || matches!(row.decision, Decision::Accept(_))).then_some(class)
     }
 
     async fn answer<T>(&self, read: impl FnOnce() -> T + Send) -> Result<T>
@@ -186,6 +216,18 @@ impl Store for TestStore {
         self.pausing(|| Resolution::ALL.map(|resolution| (resolution, 0))).await
     }
 
+    async fn missing(&self, _source: SourceKind, _channel: &str) -> Result<Vec<Gap>> {
+        unreachable!("no channel is read here")
+    }
+
+    async fn keep_missing(&self, _source: SourceKind, _channel: &str, _gaps: &[Gap]) -> Result<u64> {
+        unreachable!("no channel is read here")
+    }
+
+    async fn gaps(&self, _limit: usize) -> Result<(i64, Vec<GapReport>)> {
+        Ok((0, Vec::new()))
+    }
+
     fn connections(&self) -> Connections {
         Connections::default()
     }
@@ -202,12 +244,26 @@ impl Store for TestStore {
         unreachable!("nothing under test reads the inbox")
     }
 
-    async fn settle(&self, _: &[Settlement<'_>]) -> Result<Vec<Option<Outcome>>> {
-        unreachable!("nothing under test writes")
+    async fn settle(&self, batch: &[Settlement<'_>]) -> Result<Vec<Option<Outcome>>> {
+        self.settles.fetch_add(1, Ordering::SeqCst);
+        self.works()?;
+        if let Some(class) = batch.iter().find_map(|row| self.refusal(row)) {
+            let message = "refused".to_owned();
+            return Err(StoreError { transaction: "settle", class, answered: true, code: None, message });
+        }
+        let outcomes = batch.iter().map(|row| match row.decision {
+            Decision::Accept(_) => Outcome::Applied,
+            Decision::Reject(_) => Outcome::Rejected,
+        });
+        let outcomes: Vec<Outcome> = outcomes.collect();
+        lock(&self.settled).extend(batch.iter().map(|row| row.row.id).zip(outcomes.iter().copied()));
+        Ok(outcomes.into_iter().map(Some).collect())
     }
 
-    async fn postpone(&self, _: i64) -> Result<i32> {
-        unreachable!("nothing under test writes")
+    async fn postpone(&self, id: i64) -> Result<i32> {
+        self.works()?;
+        lock(&self.postponed).push(id);
+        Ok(1)
     }
 
     async fn audit(&self) -> Result<Audit> {
@@ -219,6 +275,30 @@ impl Store for TestStore {
     }
 
     async fn dead_letter(&self, _: i64, _: usize) -> Result<Option<DeadLetter>> {
+        self.answer(|| None).await
+    }
+
+    async fn count_open(&self, _: &Selection, _: Stretch) -> Result<Matching> {
+        self.answer(|| Matching { letters: 0, last: None }).await
+    }
+
+    async fn open_letters(&self, _: &Selection, _: Stretch, _: usize) -> Result<Vec<OpenLetter>> {
+        self.answer(Vec::new).await
+    }
+
+    async fn waiting_replays(&self) -> Result<Load> {
+        self.answer(Load::default).await
+    }
+
+    async fn replay(&self, _: &[i64], _: Option<&[u8]>, _: &str) -> Result<Vec<i64>> {
+        self.answer(Vec::new).await
+    }
+
+    async fn discard(&self, _: &[i64], _: Option<&str>, _: &str) -> Result<Vec<i64>> {
+        self.answer(Vec::new).await
+    }
+
+    async fn lineage(&self, _: i64) -> Result<Option<Lineage>> {
         self.answer(|| None).await
     }
 

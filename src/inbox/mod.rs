@@ -14,7 +14,7 @@ pub use batches::Batches;
 pub use budget::Budget;
 pub use delivery::{Ack, Delivery};
 pub use in_flight::{InFlight, Waiter};
-pub use receive::{Inbox, Received, SubmitError};
+pub use receive::{Inbox, Missing, Received, SubmitError};
 pub(crate) use writer::BATCH_BYTES;
 pub use writer::Writer;
 

@@ -4,9 +4,12 @@ use std::sync::{
 };
 
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
-use crate::{store::Message, telemetry};
+use crate::{
+    store::{Gap, Message, SourceKind},
+    telemetry,
+};
 
 use super::{Budget, Delivery, InFlight, batches, in_flight::Entered};
 
@@ -21,6 +24,17 @@ impl batches::Weighed for Queued {
     fn bytes(&self) -> usize {
         self.message.payload.len()
     }
+}
+
+/// What a channel has skipped and not brought so far.
+#[derive(Debug, Clone)]
+pub struct Missing {
+    /// The source.
+    pub source: SourceKind,
+    /// Its channel.
+    pub channel: Arc<str>,
+    /// All of it; what is not here any more has come.
+    pub gaps: Vec<Gap>,
 }
 
 /// What became of a delivery.
@@ -55,11 +69,23 @@ pub struct Inbox {
     budget: Budget,
     in_flight: Arc<InFlight>,
     closed: Arc<AtomicBool>,
+    missing: watch::Sender<Option<Missing>>,
 }
 
 impl Inbox {
     pub(super) fn new(queue: mpsc::Sender<Queued>, budget: Budget, in_flight: Arc<InFlight>) -> Self {
-        Self { queue, budget, in_flight, closed: Arc::default() }
+        Self { queue, budget, in_flight, closed: Arc::default(), missing: watch::Sender::default() }
+    }
+
+    /// From now on this is missing of the one channel that is watched. It is written down before any message that is received
+    /// after this call, so that a crash in between cannot make a gap unseen: the message that told of it comes again.
+    pub fn miss(&self, missing: Missing) {
+        self.missing.send_replace(Some(missing));
+    }
+
+    /// What [`Inbox::miss`] says.
+    pub(super) fn missing(&self) -> watch::Receiver<Option<Missing>> {
+        self.missing.subscribe()
     }
 
     /// Takes a delivery in, or drops it. Never waits.

@@ -4,17 +4,18 @@ use std::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::{OwnedSemaphorePermit, mpsc, watch},
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    fail_point,
     store::{InboxRow, Message, Pauses, SourceKind, Store, StoreError},
     telemetry::{self, Part, Stage},
 };
 
-use super::{Batches, Budget, Held, InFlight, Inbox, receive::Queued};
+use super::{Batches, Budget, Held, InFlight, Inbox, Missing, receive::Queued};
 
 /// The most payload that one commit carries.
 pub(crate) const BATCH_BYTES: usize = 16 << 20;
@@ -27,6 +28,7 @@ const PROBE: Duration = Duration::from_secs(2);
 pub struct Writer {
     store: Arc<dyn Store>,
     queue: Batches<Queued>,
+    missing: watch::Receiver<Option<Missing>>,
     held: mpsc::Sender<Held>,
     in_flight: Arc<InFlight>,
     health: Part,
@@ -46,7 +48,8 @@ impl Writer {
         let (sender, queue) = mpsc::channel(budget.messages());
         let inbox = Inbox::new(sender, budget.clone(), Arc::clone(&in_flight));
         let queue = Batches::new(queue, batch_size, BATCH_BYTES);
-        (Self { store, queue, held, in_flight, health }, inbox)
+        let missing = inbox.missing();
+        (Self { store, queue, missing, held, in_flight, health }, inbox)
     }
 
     /// Commits until `stop`, then what still waits. While the store fails it keeps what somebody will not send again, and
@@ -63,15 +66,24 @@ impl Writer {
                     continue;
                 }
                 group = self.queue.next() => group,
+                // A gap is told also when nothing comes any more.
+                Ok(()) = self.missing.changed(), if !failing => {
+                    self.missing.mark_changed();
+                    Some(Vec::new())
+                }
                 () = sleep(PROBE), if failing => {
-                    if self.store.postpone(0).await.is_ok() {
-                        self.health.up();
-                        failing = false;
+                    match self.store.postpone(0).await {
+                        Ok(_) => {
+                            self.health.up();
+                            failing = false;
+                        }
+                        Err(error) => self.health.down(error.to_string()),
                     }
                     continue;
                 }
             };
             let Some(group) = group else { break };
+            fail_point::reach("after_receive").await;
             match self.record(group).await {
                 Ok(()) => {
                     self.health.up();
@@ -90,11 +102,20 @@ impl Writer {
     }
 
     async fn record(&mut self, group: Vec<Queued>) -> Result<(), StoreError> {
-        let started = Instant::now();
         let (messages, permits): (Vec<_>, Vec<_>) =
             group.into_iter().map(|queued| (queued.message, queued.permit)).unzip();
-        match self.store.record(&messages).await {
+        let kept = self.keep_missing().await;
+        if messages.is_empty() {
+            return kept;
+        }
+        let started = Instant::now();
+        let recorded = match kept {
+            Ok(()) => self.store.record(&messages).await,
+            Err(error) => Err(error),
+        };
+        match recorded {
             Ok(recorded) => {
+                fail_point::reach("after_inbox_commit").await;
                 telemetry::committed(Stage::Record, started.elapsed());
                 telemetry::batch(Stage::Record, messages.len());
                 for ((message, permit), place) in messages.into_iter().zip(permits).zip(recorded) {
@@ -117,6 +138,25 @@ impl Writer {
         }
     }
 
+    /// Writes down what is missing, if that has changed: before the messages after a hole, which end what shows it.
+    async fn keep_missing(&mut self) -> Result<(), StoreError> {
+        if !self.missing.has_changed().unwrap_or(true) {
+            return Ok(());
+        }
+        let missing = self.missing.borrow_and_update().clone();
+        let Some(Missing { source, channel, gaps }) = missing else { return Ok(()) };
+        match self.store.keep_missing(source, &channel, &gaps).await {
+            Ok(newly_lost) => {
+                telemetry::gaps_recorded(source, newly_lost);
+                Ok(())
+            }
+            Err(error) => {
+                self.missing.mark_changed();
+                Err(error)
+            }
+        }
+    }
+
     /// After a failure: whoever waits for an answer gets it now, and is the one to send again; the rest stays queued. That
     /// goes for what has queued up meanwhile too, or a long outage would fill the pipeline with requests already answered.
     fn keep_what_nobody_sends_again(
@@ -133,7 +173,7 @@ impl Writer {
                 self.in_flight.forget(&queued.message.message_id, reason);
                 false
             }
-            SourceKind::Stan | SourceKind::Sample => true,
+            SourceKind::Stan | SourceKind::Sample | SourceKind::Replay => true,
         });
         self.queue.put_back(waiting);
     }

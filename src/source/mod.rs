@@ -2,6 +2,7 @@
 //!
 //! A source hands over a [`Delivery`] and nothing else: it does not parse, store or decide.
 
+mod gaps;
 mod http;
 mod look;
 mod sample;
@@ -10,7 +11,10 @@ mod stan;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::inbox::Inbox;
+use crate::{
+    inbox::Inbox,
+    store::{self, Store},
+};
 
 pub use crate::inbox::{Ack, Delivery};
 pub use http::HttpSource;
@@ -26,6 +30,14 @@ pub use stan::{StanSettingsError, StanSource};
 /// subscription that delivered it last. This is honoured in one function, `InFlight::settled`.
 #[async_trait]
 pub trait Source: Send {
+    /// Called when the store is ready, before it runs: learns where an earlier process left off. A repetition learns it again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn resume(&mut self, _store: &dyn Store) -> store::Result<()> {
+        Ok(())
+    }
+
     /// Reads until `stop`, handing every delivery to `inbox`. It never waits for room: what the inbox has no room for is
     /// dropped without an ack.
     async fn run(&mut self, inbox: Inbox, stop: CancellationToken);

@@ -3,23 +3,26 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{NatsSettings, StanSettings},
-    inbox::{Inbox, Received},
+    inbox::{Inbox, Missing, Received},
     stan::{
         Acker, Consumer, Message as Delivered, OptionsError, Start, State, SubscribeError, SubscribeOptions,
     },
-    store::{Message, SourceKind},
+    store::{self, Message, SourceKind, Store},
     telemetry::{self, Part, Upstream},
 };
 
-use super::{Ack, Delivery, Source, look::look_at_end};
+use super::{Ack, Delivery, Source, gaps::Gaps, look::look_at_end};
 
 /// How long the server may leave pings unanswered before the source counts as down: three of them.
 const SILENCE: Duration = Duration::from_secs(15);
+
+/// A round trip so old, or a judgement so late, says that deliveries may be held up: a ping is sent every five seconds.
+const HELD_UP: Duration = Duration::from_secs(7);
 
 /// How often the source's health is judged.
 const JUDGE: Duration = Duration::from_secs(1);
@@ -34,8 +37,14 @@ pub struct StanSource {
     names: Names,
     upstream: Upstream,
     health: Part,
+    /// `None` for a member of a queue group, and until it resumes.
+    gaps: Option<Gaps>,
     /// The connection that was judged last, from 1.
     incarnation: u64,
+    /// Failed tries to connect that the health knows of, since the connection was lost.
+    failures: u32,
+    /// Whether there was no connection at the last look.
+    was_connecting: bool,
     /// How many deliveries all connections had dropped by then.
     dropped: u64,
     /// How many deliveries the inbox had no room for since then.
@@ -74,14 +83,18 @@ impl StanSource {
             max_in_flight: stan.max_in_flight,
             ack_wait: stan.ack_wait,
         };
+        let watches_gaps = subscribe.queue_group.is_none();
         let names = Names::new(options.cluster_id(), &stan.channel, stan.ack_wait);
         let consumer = Some(Consumer::new(options, subscribe)?);
         Ok(Some(Self {
             consumer,
             names,
-            upstream: Upstream::new(SourceKind::Stan, &stan.channel),
+            upstream: Upstream::new(SourceKind::Stan, &stan.channel, watches_gaps),
             health: register(),
+            gaps: None,
             incarnation: 0,
+            failures: 0,
+            was_connecting: false,
             dropped: 0,
             refused: 0,
             refusing: false,
@@ -97,13 +110,17 @@ impl StanSource {
     /// Says how the subscription does, by the age of the last answer rather than by a flag.
     fn judge(&mut self, state: &State) {
         match state {
-            State::Connecting { reason, .. } => {
+            State::Connecting { reason, failures, .. } => {
                 telemetry::stan_connected(false);
                 if let Some(reason) = reason {
-                    self.health.down(reason.as_str());
+                    let tries = failures.saturating_sub(self.failures);
+                    self.health.down_after(tries.into(), reason.as_str());
                 }
+                self.failures = *failures;
+                self.was_connecting = true;
             }
             State::Connected { session, incarnation, .. } => {
+                self.failures = 0;
                 let silence = session.silence();
                 telemetry::stan_connected(silence < SILENCE);
                 if silence < SILENCE {
@@ -114,13 +131,42 @@ impl StanSource {
                 }
                 if *incarnation != self.incarnation && self.incarnation > 0 {
                     telemetry::stan_reconnected();
+                    if !self.was_connecting {
+                        tracing::info!("stan: the connection was lost and made anew within a second");
+                    }
                 }
+                self.was_connecting = false;
                 self.incarnation = *incarnation;
                 let dropped = session.dropped();
                 telemetry::deliveries_dropped(SourceKind::Stan, dropped.saturating_sub(self.dropped));
                 self.dropped = dropped;
             }
             State::Stopped => {}
+        }
+    }
+
+    /// Gives a hole its whole time again whenever what would fill it may be held up; what has lasted too long is lost. Called
+    /// before [`Self::judge`], which remembers what was seen.
+    fn judge_gaps(&mut self, state: &State, late: Duration, inbox: &Inbox) {
+        let Some(gaps) = &mut self.gaps else { return };
+        let undisturbed = matches!(state, State::Connected { session, incarnation, .. }
+            if *incarnation == self.incarnation
+                && session.dropped() == self.dropped
+                && session.silence() < HELD_UP
+                && late < HELD_UP);
+        if !undisturbed {
+            return gaps.wait_anew(Instant::now());
+        }
+        let lost = gaps.lost(Instant::now());
+        if let (Some((first, last)), more) = (lost.first(), lost.len().saturating_sub(1)) {
+            tracing::warn!(
+                channel = self.upstream.channel(),
+                first,
+                last,
+                more,
+                "the channel skipped messages, which did not come within three STAN_ACK_WAIT: the broker has lost them, /api/status lists them"
+            );
+            inbox.miss(self.names.missing(gaps));
         }
     }
 
@@ -142,6 +188,20 @@ impl StanSource {
 
 #[async_trait]
 impl Source for StanSource {
+    async fn resume(&mut self, store: &dyn Store) -> store::Result<()> {
+        if self.upstream.watches_gaps() {
+            let channel = self.upstream.channel();
+            let missing = store.missing(SourceKind::Stan, channel).await?;
+            let channels = store.status().await?.channels;
+            let last = channels
+                .iter()
+                .find(|place| place.source == SourceKind::Stan && place.channel == channel)
+                .map(|place| (place.last_sequence, place.last_published_at_ns));
+            self.gaps = Some(Gaps::new(self.names.ack_wait, last, &missing, Instant::now()));
+        }
+        Ok(())
+    }
+
     async fn run(&mut self, inbox: Inbox, stop: CancellationToken) {
         let Some(mut consumer) = self.consumer.take() else { return };
         let state = consumer.state();
@@ -151,15 +211,23 @@ impl Source for StanSource {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                _ = judge.tick() => {
+                due = judge.tick() => {
                     let state = state.borrow().clone();
+                    self.judge_gaps(&state, due.elapsed(), &inbox);
                     self.judge(&state);
                     self.tell_of_refused();
                 }
                 never = &mut looking => match never {},
                 message = consumer.next() => {
                     let Some(message) = message else { break };
-                    if inbox.receive(self.names.delivery(message)) == Received::Dropped {
+                    let delivery = self.names.delivery(message);
+                    // Before it is handed over: what there is no room for has come and comes again, and is no hole.
+                    if let Some(gaps) = &mut self.gaps
+                        && gaps.see(delivery.message.sequence, delivery.message.published_at_ns, Instant::now())
+                    {
+                        inbox.miss(self.names.missing(gaps));
+                    }
+                    if inbox.receive(delivery) == Received::Dropped {
                         self.refused += 1;
                     }
                 }
@@ -209,6 +277,10 @@ struct Names {
 impl Names {
     fn new(cluster_id: &str, channel: &str, ack_wait: Duration) -> Self {
         Self { prefix: format!("stan:{cluster_id}/{channel}/"), channel: channel.into(), ack_wait }
+    }
+
+    fn missing(&self, gaps: &Gaps) -> Missing {
+        Missing { source: SourceKind::Stan, channel: Arc::clone(&self.channel), gaps: gaps.missing() }
     }
 
     fn delivery(&self, delivered: Delivered) -> Delivery {

@@ -27,6 +27,11 @@ pub fn settled(outcome: Outcome, messages: u64) {
     counter!(names::SETTLED, "outcome" => outcome.as_str()).increment(messages);
 }
 
+/// A replay was settled.
+pub fn replayed(outcome: Outcome) {
+    counter!(names::REPLAYS, "result" => outcome.as_str()).increment(1);
+}
+
 /// So many messages are now held between receipt and ack.
 pub fn in_flight(messages: usize) {
     gauge!(names::INBOX_IN_FLIGHT).set(messages as f64);
@@ -90,6 +95,11 @@ pub fn warned(warnings: &WarningCounts) {
 /// Deliveries were dropped without an ack.
 pub fn deliveries_dropped(source: SourceKind, messages: u64) {
     counter!(names::DELIVERIES_DROPPED, "source" => source.as_str()).increment(messages);
+}
+
+/// Gaps were written down.
+pub fn gaps_recorded(source: SourceKind, gaps: u64) {
+    counter!(names::SEQUENCE_GAPS, "source" => source.as_str()).increment(gaps);
 }
 
 /// Whether the NATS Streaming server answers.

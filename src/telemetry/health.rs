@@ -1,7 +1,8 @@
 //! The health board: which parts of the service work, and since when.
 //!
 //! A part works when its last round trip succeeded and is not older than the part's limit; what a connection says of itself
-//! doesn't count. A change is logged once, however often the failing call is tried.
+//! doesn't count. A change is logged once, however often the failing call is tried: when the part goes bad, with what it is, and when it
+//! heals, with how long that took and how many tries.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -74,6 +75,7 @@ impl Board {
                 state: State::Starting,
                 since: OffsetDateTime::now_utc(),
                 last: Instant::now(),
+                failures: Failures::default(),
                 details: Vec::new(),
             })),
         };
@@ -110,7 +112,17 @@ struct Now {
     since: OffsetDateTime,
     /// The last round trip that succeeded, or the registration.
     last: Instant,
+    failures: Failures,
     details: Vec<String>,
+}
+
+/// What it took a part that is down to heal, so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Failures {
+    /// When it went down; `None` while it is not.
+    began: Option<Instant>,
+    /// Round trips that have failed since then.
+    tries: u64,
 }
 
 impl Part {
@@ -118,15 +130,32 @@ impl Part {
     pub fn up(&self) {
         let mut now = self.lock();
         now.last = Instant::now();
-        if now.state != State::Up {
-            now.turn(State::Up);
-            tracing::info!(part = self.name, "{} works", self.name);
+        if now.state == State::Up {
+            return;
         }
+        match std::mem::take(&mut now.failures) {
+            Failures { began: Some(began), tries } => tracing::info!(
+                part = self.name,
+                after_s = began.elapsed().as_secs(),
+                failed_tries = tries,
+                "{} works again",
+                self.name
+            ),
+            Failures { began: None, .. } => tracing::info!(part = self.name, "{} works", self.name),
+        }
+        now.turn(State::Up);
     }
 
-    /// A round trip has failed. Only the first failure is logged; later ones replace the reason.
+    /// A round trip has failed. Only the first failure is logged; later ones are counted and replace the reason.
     pub fn down(&self, reason: impl Into<String>) {
-        self.fail(&mut self.lock(), reason.into());
+        self.down_after(1, reason);
+    }
+
+    /// So many round trips have failed since the last word, if any has.
+    pub fn down_after(&self, tries: u64, reason: impl Into<String>) {
+        let mut now = self.lock();
+        self.fail(&mut now, reason.into());
+        now.failures.tries += tries;
     }
 
     /// Replaces what else an operator should know; the first 20 are kept.
@@ -168,6 +197,7 @@ impl Part {
         } else {
             tracing::warn!(part = self.name, reason, "{} does not work", self.name);
             now.turn(State::Down { reason });
+            now.failures = Failures { began: Some(Instant::now()), tries: 0 };
         }
     }
 
@@ -272,6 +302,6 @@ mod tests {
         let lines: Vec<_> = log.lines().filter(|line| line.contains(NAME)).collect();
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[0].contains("does not work") && lines[0].contains("connection refused"), "{lines:?}");
-        assert!(lines[1].contains("works"), "{lines:?}");
+        assert!(lines[1].contains("works again") && lines[1].contains("failed_tries=3"), "{lines:?}");
     }
 }

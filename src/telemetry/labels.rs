@@ -114,7 +114,9 @@ impl Route {
             Self::PostOrder => &["202", "400", "401", "403", "408", "413", "429", "500", "503", OTHER_STATUS],
             Self::Health => &["200", "405", "500", "503", OTHER_STATUS],
             Self::Metrics => &["200", "405", "500", OTHER_STATUS],
-            Self::Api => &["200", "400", "401", "404", "405", "500", "503", OTHER_STATUS],
+            Self::Api => {
+                &["200", "400", "401", "404", "405", "408", "409", "413", "500", "503", OTHER_STATUS]
+            }
             Self::Other => &["200", "304", "404", "405", "500", OTHER_STATUS],
         }
     }
@@ -130,11 +132,13 @@ impl Route {
 pub(super) const CONNECTION_STATES: [&str; 2] = ["idle", "busy"];
 
 pub(super) const SOURCE: Label =
-    Label { key: "source", values: || SourceKind::ALL.map(SourceKind::as_str).to_vec() };
+    Label { key: "source", values: || SourceKind::DELIVERING.map(SourceKind::as_str).to_vec() };
 /// Sources whose channel goes on while this process is away.
 pub(super) const LAGGING_SOURCE: Label = Label { key: "source", values: || vec![SourceKind::Stan.as_str()] };
 pub(super) const OUTCOME: Label =
     Label { key: "outcome", values: || Outcome::ALL.map(Outcome::as_str).to_vec() };
+pub(super) const REPLAY_RESULT: Label =
+    Label { key: "result", values: || Outcome::ALL.map(Outcome::as_str).to_vec() };
 pub(super) const CLASS: Label = Label { key: "class", values: || Class::ALL.map(Class::as_str).to_vec() };
 pub(super) const STAGE: Label = Label { key: "stage", values: || Stage::ALL.map(Stage::as_str).to_vec() };
 pub(super) const TRANSACTION_STAGE: Label =

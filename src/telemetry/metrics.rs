@@ -151,6 +151,7 @@ mod tests {
         };
         telemetry::warned(&accepted.warnings);
         telemetry::deliveries_dropped(SourceKind::Stan, 1);
+        telemetry::gaps_recorded(SourceKind::Stan, 1);
         telemetry::stan_connected(true);
         telemetry::stan_reconnected();
         telemetry::cache_rebuilt(Duration::from_secs(1));
@@ -170,7 +171,7 @@ mod tests {
         fn new(stan: bool) -> Self {
             let recorder = recorder();
             begin_at_zero(&recorder, Presence::Always);
-            let upstream = stan.then(|| Upstream::new(SourceKind::Stan, "orders"));
+            let upstream = stan.then(|| Upstream::new(SourceKind::Stan, "orders", true));
             if let Some(upstream) = &upstream {
                 begin_at_zero(&recorder, Presence::WithStan);
                 upstream.saw(Some(Place { sequence: 42, published_at_ns: 1 }));

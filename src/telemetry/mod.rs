@@ -24,9 +24,9 @@ mod store_figures;
 mod upstream;
 
 pub use events::{
-    acked_after, batch, batch_split, cache_rebuilt, committed, deliveries_dropped, field_error, in_flight,
-    received, redelivered, rejected, retried, settled, stan_connected, stan_reconnected, store_error,
-    visible_after, warned,
+    acked_after, batch, batch_split, cache_rebuilt, committed, deliveries_dropped, field_error,
+    gaps_recorded, in_flight, received, redelivered, rejected, replayed, retried, settled, stan_connected,
+    stan_reconnected, store_error, visible_after, warned,
 };
 pub use health::{Board, Part, PartSnapshot, State};
 pub use http_requests::HttpRequests;
@@ -35,5 +35,5 @@ pub use metric::{Kind, Label, Metric, Presence, Topic};
 pub use metrics::Metrics;
 pub use names::METRICS;
 pub use pulse::watch_store;
-pub use store_figures::{Figures, SourceFigures, StoreFigures};
+pub use store_figures::{Figures, GapFigures, SourceFigures, StoreFigures};
 pub use upstream::{Place, Upstream};

@@ -5,8 +5,8 @@ use metrics::Unit;
 
 use super::{
     labels::{
-        CLASS, ERROR_CODE, LAGGING_SOURCE, OUTCOME, REASON, RESOLUTION, RESULT, ROUTE, SOURCE, STAGE, STATE,
-        STATUS, TRANSACTION_STAGE, VERSION, WARNING_CODE, answers,
+        CLASS, ERROR_CODE, LAGGING_SOURCE, OUTCOME, REASON, REPLAY_RESULT, RESOLUTION, RESULT, ROUTE, SOURCE,
+        STAGE, STATE, STATUS, TRANSACTION_STAGE, VERSION, WARNING_CODE, answers,
     },
     metric::{
         Kind, Metric,
@@ -48,11 +48,13 @@ pub const METRICS: &[Metric] = &[
     Stan.counter(STAN_RECONNECTS, "Connections to the NATS Streaming server after the first.", &[]).present(WithStan),
     Stan.gauge(STAN_LAST_SEQUENCE, None, "Sequence of the last message that the server has stored in the channel, looked up every 15 s; unknown while it is empty.", &[]).present(WhenRead),
     Stan.gauge(SOURCE_LAG, None, "Messages published to the channel and not yet written to the inbox, as of the last look-up of stan_last_sequence; unknown while the channel is empty.", &[LAGGING_SOURCE]).present(WhenRead),
+    Stan.counter(SEQUENCE_GAPS, "Gaps recorded: runs of messages that the channel skipped and that did not come within three STAN_ACK_WAIT. Always 0 with a queue group, whose members can not see gaps.", &[LAGGING_SOURCE]).present(WithStan),
     Stan.seconds(ACK_HEADROOM, HEADROOM_SECONDS, "What was left of STAN_ACK_WAIT when a message was acked, counted from its first receipt. Up to 0 the ack came too late and the server delivered the message again; such values make the sum fall.", &[]).present(WithStan),
 
     Broken.counter(REJECTIONS, "Dead letters inserted.", &[REASON]),
     Broken.counter(FIELD_ERRORS, "Errors in the fields of messages that became dead letters.", &[ERROR_CODE]),
     Broken.counter(WARNINGS, "Oddities in messages that were applied or replaced an order.", &[WARNING_CODE]),
+    Broken.counter(REPLAYS, "Replays of dead letters that were settled, by what became of them; a rejected one is a new dead letter.", &[REPLAY_RESULT]),
     Broken.gauge(DEAD_LETTERS, None, "Dead letters by what has become of them.", &[RESOLUTION]).present(WhenRead),
     Broken.gauge(OLDEST_DEAD_LETTER, Some(Unit::Seconds), "Age of the oldest open dead letter; 0 when none is open.", &[]).present(WhenRead),
 
@@ -98,10 +100,12 @@ pub(super) const STAN_CONNECTED: &str = "orderbox_stan_connected";
 pub(super) const STAN_RECONNECTS: &str = "orderbox_stan_reconnects_total";
 pub(super) const STAN_LAST_SEQUENCE: &str = "orderbox_stan_last_sequence";
 pub(super) const SOURCE_LAG: &str = "orderbox_source_lag_messages";
+pub(super) const SEQUENCE_GAPS: &str = "orderbox_sequence_gaps_total";
 pub(super) const ACK_HEADROOM: &str = "orderbox_ack_headroom_seconds";
 pub(super) const REJECTIONS: &str = "orderbox_rejections_total";
 pub(super) const FIELD_ERRORS: &str = "orderbox_field_errors_total";
 pub(super) const WARNINGS: &str = "orderbox_warnings_total";
+pub(super) const REPLAYS: &str = "orderbox_replays_total";
 pub(super) const DEAD_LETTERS: &str = "orderbox_dead_letters";
 pub(super) const OLDEST_DEAD_LETTER: &str = "orderbox_oldest_dead_letter_seconds";
 pub(super) const BATCH_SIZE: &str = "orderbox_batch_size";

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::Upstream;
-use crate::store::{self, Connections, DeadLetterCounts, SourceKind, Store, StoreStatus};
+use crate::store::{self, Connections, DeadLetterCounts, GapReport, SourceKind, Store, StoreStatus};
 
 /// However often somebody asks, the store is asked once in this time.
 const FRESH: Duration = Duration::from_secs(1);
@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Counting millions of dead letters takes a good part of a second. They are counted again only after so many times what it
 /// took, so that counting keeps the store busy for a twentieth of the time at most.
 const REST: u32 = 20;
+
+/// So many gaps are listed.
+const GAPS: usize = 20;
 
 /// A count that is given up goes on in the database, on PostgreSQL until its client would have given up. Taken to last for as
 /// long as `STORE_TIMEOUT` is unless it is set.
@@ -59,8 +62,19 @@ pub struct Figures {
     pub store: StoreStatus,
     /// Counted then, or, when counting takes long, at most 20 times as long ago; `None` when it took too long, or failed.
     pub dead_letters: Option<DeadLetterCounts>,
+    /// `None` when they could not be read in time.
+    pub gaps: Option<GapFigures>,
     /// Every channel that the store knows, and the one that is subscribed to; sorted by source and channel.
     pub sources: Vec<SourceFigures>,
+}
+
+/// What channels have skipped and not brought in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapFigures {
+    /// Gaps whose messages have not come.
+    pub open: i64,
+    /// The latest 20, open ones first.
+    pub latest: Vec<GapReport>,
 }
 
 /// How far a channel is.
@@ -82,6 +96,7 @@ impl Figures {
         at: OffsetDateTime,
         store: StoreStatus,
         dead_letters: Option<DeadLetterCounts>,
+        gaps: Option<GapFigures>,
         upstream: Option<&Upstream>,
     ) -> Self {
         let mut sources: Vec<SourceFigures> = store
@@ -105,7 +120,7 @@ impl Figures {
                 }
             }
         }
-        Self { at, store, dead_letters, sources }
+        Self { at, store, dead_letters, gaps, sources }
     }
 
     /// How many messages are published and not written to the inbox, over all channels; `None` when no channel's lag is known.
@@ -144,8 +159,10 @@ impl StoreFigures {
         let figures = match answer_by(deadline, self.store.status()).await {
             Some(Ok(status)) => {
                 let at = last.clock.tell(OffsetDateTime::now_utc());
+                let gaps = answer_by(deadline, self.store.gaps(GAPS)).await.and_then(Result::ok);
+                let gaps = gaps.map(|(open, latest)| GapFigures { open, latest });
                 let dead_letters = self.dead_letters(last, deadline).await;
-                Some(Arc::new(Figures::new(at, status, dead_letters, self.upstream.as_ref())))
+                Some(Arc::new(Figures::new(at, status, dead_letters, gaps, self.upstream.as_ref())))
             }
             Some(Err(_)) | None => None,
         };

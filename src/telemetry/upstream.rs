@@ -25,14 +25,15 @@ pub struct Place {
 pub struct Upstream {
     source: SourceKind,
     channel: Arc<str>,
+    watches_gaps: bool,
     last: Arc<Mutex<Option<(Instant, Place)>>>,
 }
 
 impl Upstream {
     /// The channel of a source, not looked at yet.
     #[must_use]
-    pub fn new(source: SourceKind, channel: &str) -> Self {
-        Self { source, channel: channel.into(), last: Arc::default() }
+    pub fn new(source: SourceKind, channel: &str, watches_gaps: bool) -> Self {
+        Self { source, channel: channel.into(), watches_gaps, last: Arc::default() }
     }
 
     /// The source.
@@ -45,6 +46,12 @@ impl Upstream {
     #[must_use]
     pub fn channel(&self) -> &str {
         &self.channel
+    }
+
+    /// Whether it is seen when a message is missing: not by a member of a queue group.
+    #[must_use]
+    pub fn watches_gaps(&self) -> bool {
+        self.watches_gaps
     }
 
     /// What a look at the channel has found: the place of its last message, or `None` when it failed.
@@ -89,7 +96,7 @@ mod tests {
     use super::*;
 
     fn upstream(sequence: u64, published_at_ns: i64) -> Upstream {
-        let upstream = Upstream::new(SourceKind::Stan, "orders");
+        let upstream = Upstream::new(SourceKind::Stan, "orders", true);
         upstream.saw(Some(Place { sequence, published_at_ns }));
         upstream
     }

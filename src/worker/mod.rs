@@ -7,6 +7,8 @@ mod postponed;
 mod prepared;
 mod recovery;
 mod settle;
+#[cfg(test)]
+mod statements;
 
 use std::sync::Arc;
 

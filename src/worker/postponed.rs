@@ -18,6 +18,18 @@ const LONGEST: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Postponed {
     rows: Vec<Row>,
+    /// When the first of them failed.
+    since: Option<Instant>,
+}
+
+/// A row that fails alone, by its place in the batch.
+#[derive(Debug)]
+pub(super) struct Failing {
+    pub(super) place: usize,
+    /// 0 means that the row is gone from the inbox, so the next try will find it settled.
+    pub(super) attempts: i32,
+    /// What the store said.
+    pub(super) error: String,
 }
 
 #[derive(Debug)]
@@ -28,18 +40,26 @@ struct Row {
 }
 
 impl Postponed {
-    /// Keeps the rows of `batch` at the given places, each with its attempts so far; 0 attempts means that the row is gone
-    /// from the inbox, so the next try will find it settled.
-    pub(super) fn hold(&mut self, batch: Vec<Held>, failing: &[(usize, i32)]) {
-        if failing.is_empty() {
-            return;
-        }
+    /// Keeps the rows of `batch` that fail. The first to fail is logged with its reason, and that none does any more; in
+    /// between /healthz names them.
+    pub(super) fn hold(&mut self, batch: Vec<Held>, failing: &[Failing]) {
         let now = Instant::now();
-        let attempts: HashMap<usize, i32> = failing.iter().copied().collect();
+        if let (None, [first, ..]) = (self.since, failing) {
+            self.since = Some(now);
+            let message_id = &batch[first.place].row.message.message_id;
+            tracing::warn!(%message_id, reason = first.error, "a row of the inbox fails alone for now; /healthz names all that do");
+        }
+        let attempts: HashMap<usize, i32> =
+            failing.iter().map(|failing| (failing.place, failing.attempts)).collect();
         for (place, held) in batch.into_iter().enumerate() {
             if let Some(&attempts) = attempts.get(&place) {
                 self.rows.push(Row { due: now + pause(attempts), attempts, held });
             }
+        }
+        if self.rows.is_empty()
+            && let Some(since) = self.since.take()
+        {
+            tracing::info!(after_s = since.elapsed().as_secs(), "no row of the inbox fails alone any more");
         }
     }
 

@@ -114,10 +114,11 @@ impl<'a> Prepared<'a> {
         };
     }
 
-    /// Counts how long it took from its publication until now, when readers can see it. The sample was never published.
+    /// Counts how long it took from its publication until now, when readers can see it. The sample was never published, and
+    /// the time of a replay's publication says when the message was refused.
     pub(super) fn count_visible(&self) {
         let message = &self.held.row.message;
-        if message.source == SourceKind::Sample {
+        if matches!(message.source, SourceKind::Sample | SourceKind::Replay) {
             return;
         }
         let now = OffsetDateTime::now_utc().unix_timestamp_nanos();

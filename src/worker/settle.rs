@@ -1,11 +1,12 @@
 use std::{ops::Range, time::Instant};
 
 use crate::{
-    store::{Class, Outcome, Pauses, Settlement, StoreError},
+    fail_point,
+    store::{Class, Outcome, Pauses, Settlement, SourceKind, StoreError},
     telemetry::{self, Stage},
 };
 
-use super::{Worker, prepared::Prepared};
+use super::{Worker, postponed::Failing, prepared::Prepared};
 
 /// After so many failures in a row that the store did not answer, a batch is split as if it had: perhaps one row takes the
 /// server down or keeps it busy for too long.
@@ -57,8 +58,8 @@ fn next(error: &StoreError, failure: Failure) -> Next {
 
 impl Worker {
     /// Settles a batch, splitting it where the store refuses it, and waiting where the store does not work. Returns the rows
-    /// that fail alone for now, each with its attempts, in ascending order.
-    pub(super) async fn settle(&self, batch: &mut [Prepared<'_>]) -> Vec<(usize, i32)> {
+    /// that fail alone for now, in ascending order.
+    pub(super) async fn settle(&self, batch: &mut [Prepared<'_>]) -> Vec<Failing> {
         let mut failing = Vec::new();
         let (mut pauses, mut silent, mut alone) = (Pauses::default(), 0, None);
         // The ranges that are left, the next one last. Together they always reach from the next one's start to the end.
@@ -99,7 +100,7 @@ impl Worker {
                 // The attempt is a write: where it fails too, it is not the row's fault.
                 Next::Postpone => match self.store.postpone(batch[range.start].held.row.id).await {
                     Ok(attempts) => {
-                        failing.push((range.start, attempts));
+                        failing.push(Failing { place: range.start, attempts, error: error.to_string() });
                         true
                     }
                     Err(_) => false,
@@ -125,6 +126,7 @@ impl Worker {
                 telemetry::batch(Stage::Settle, batch.len());
                 self.health.up();
                 self.publish(batch, &outcomes);
+                fail_point::reach("before_ack").await;
                 self.acknowledge(batch, &outcomes);
                 Ok(())
             }
@@ -155,9 +157,12 @@ impl Worker {
                     self.cache.put(uid, &prepared.held.row.message.payload);
                     prepared.count_visible();
                 }
-                Some(Outcome::Unchanged | Outcome::Outdated | Outcome::Rejected) => {}
-                // Settled by somebody else, with a result that is not known here.
-                None => self.cache.remove(uid),
+                // The store says this, perhaps by somebody else's commit: who gets this ack may read it here.
+                Some(Outcome::Unchanged) => self.cache.put(uid, &prepared.held.row.message.payload),
+                // The store says something that this process need not have heard of: newer, or settled by somebody else.
+                Some(Outcome::Outdated) | None => self.cache.remove(uid),
+                // No order.
+                Some(Outcome::Rejected) => {}
             }
         }
     }
@@ -166,6 +171,9 @@ impl Worker {
         for (prepared, outcome) in batch.iter().zip(outcomes) {
             if let Some(outcome) = outcome {
                 telemetry::settled(*outcome, 1);
+                if prepared.held.row.message.source == SourceKind::Replay {
+                    telemetry::replayed(*outcome);
+                }
                 prepared.count(*outcome);
             }
             if let Some(acked) = self.in_flight.settled(&prepared.held.row.message.message_id) {
