@@ -8,6 +8,7 @@ mod cross;
 mod environment;
 mod findings;
 mod http;
+mod http_limits;
 mod limits;
 mod log;
 mod nats;
@@ -22,6 +23,7 @@ pub use environment::{empty_is_unset, unknown_variables};
 pub use findings::{Finding, Findings};
 pub use http::HttpSettings;
 pub(crate) use http::{DEFAULT_ADDR, address};
+pub use http_limits::HttpLimitSettings;
 pub use limits::{DEFAULT_MAX_MESSAGE_BYTES, LimitSettings};
 pub use log::{LogFormat, LogSettings};
 pub use nats::NatsSettings;
@@ -45,6 +47,9 @@ pub struct Settings {
     /// The HTTP side.
     #[command(flatten)]
     pub http: HttpSettings,
+    /// What clients may take of the service.
+    #[command(flatten)]
+    pub http_limits: HttpLimitSettings,
     /// How much of everything there may be.
     #[command(flatten)]
     pub limits: LimitSettings,
@@ -74,6 +79,7 @@ impl Settings {
         self.stan.check(&mut findings);
         self.nats.check(&mut findings);
         self.http.check(&mut findings);
+        self.http_limits.check(&mut findings);
         self.limits.check(&mut findings);
         self.log.check(&mut findings);
         cross::check(self, &mut findings);

@@ -12,8 +12,15 @@ use super::{
 };
 
 /// The right of an administrator. A handler that takes one as its first argument is not reached without it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Admin(());
+#[derive(Debug, Clone)]
+pub(super) struct Admin(String);
+
+impl Admin {
+    /// Who it is, for the log and for `resolved_by`: `token:` and the first digits of the token's SHA-256.
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Tokens {
     /// Decides by the head of a request alone whether its sender is an administrator, wherever it comes from.
@@ -34,7 +41,11 @@ impl Tokens {
                 ));
             }
         };
-        if token.is(bearer(headers).unwrap_or_default()) { Ok(Admin(())) } else { Err(refused(help)) }
+        if token.is(bearer(headers).unwrap_or_default()) {
+            Ok(Admin(token.name()))
+        } else {
+            Err(refused(help))
+        }
     }
 }
 

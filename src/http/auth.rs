@@ -8,7 +8,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header, uri::Authority};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, Version, header, uri::Authority};
 use sha2::{Digest, Sha256};
 
 use super::errors::Problem;
@@ -31,6 +31,12 @@ impl Token {
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(Sha256::digest(text).into())
+    }
+
+    /// By which it can be told from others without being known.
+    pub(super) fn name(&self) -> String {
+        let [a, b, c, d, ..] = self.0;
+        format!("token:{a:02x}{b:02x}{c:02x}{d:02x}")
     }
 
     /// Takes the same time whatever the candidate is: two digests of one length, compared to the last byte.
@@ -60,12 +66,13 @@ impl Tokens {
     pub(super) fn may_publish(
         &self,
         peer: SocketAddr,
+        version: Version,
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Result<(), Problem> {
         let tokens: Vec<&Token> = self.publish.iter().chain(&self.admin).collect();
         if tokens.is_empty() {
-            return from_this_machine(peer, uri, headers).map_err(|why| {
+            return from_this_machine(peer, version, uri, headers).map_err(|why| {
                 Problem::new(
                     StatusCode::FORBIDDEN,
                     format!(
@@ -95,12 +102,21 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 /// `Err` says in half a sentence why the request may come from elsewhere.
-fn from_this_machine(peer: SocketAddr, uri: &Uri, headers: &HeaderMap) -> Result<(), Cow<'static, str>> {
+fn from_this_machine(
+    peer: SocketAddr,
+    version: Version,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(), Cow<'static, str>> {
     if !is_loopback(peer.ip()) {
         return Err("this request comes from another one".into());
     }
     if let Some(name) = headers.keys().find(|name| is_of_a_proxy(name)) {
         return Err(format!("this request came through a proxy (it has the header {name})").into());
+    }
+    // nginx adds no header and names its upstream as Host unless it is told otherwise: this is all that shows of it.
+    if version < Version::HTTP_11 {
+        return Err("this request speaks HTTP/1.0, as proxies do".into());
     }
     let host = only(headers, header::HOST)?.ok_or("this request has no Host header")?;
     // A request line with a full URI overrules Host.
@@ -165,13 +181,17 @@ mod tests {
     const LOOPBACK: &str = "127.0.0.1:50000";
 
     fn status(tokens: &Tokens, peer: &str, uri: &str, headers: &[(&str, &str)]) -> u16 {
+        status_in(Version::HTTP_11, tokens, peer, uri, headers)
+    }
+
+    fn status_in(version: Version, tokens: &Tokens, peer: &str, uri: &str, headers: &[(&str, &str)]) -> u16 {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
             map.append(name, value.parse().expect("a header value"));
         }
         let peer = peer.parse().expect("an address");
-        match tokens.may_publish(peer, &uri.parse().expect("a URI"), &map) {
+        match tokens.may_publish(peer, version, &uri.parse().expect("a URI"), &map) {
             Ok(()) => 200,
             Err(problem) => axum::response::IntoResponse::into_response(problem).status().as_u16(),
         }
@@ -255,6 +275,9 @@ mod tests {
         {
             assert_eq!(without_token(&[("host", "localhost"), (name, "127.0.0.1")]), 403, "{name}");
         }
+        let old =
+            status_in(Version::HTTP_10, &Tokens::default(), LOOPBACK, "/order", &[("host", "localhost")]);
+        assert_eq!(old, 403, "what a proxy that adds no header speaks");
     }
 
     #[test]

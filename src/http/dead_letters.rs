@@ -16,16 +16,20 @@ use super::{
     ask::ask,
     errors::Problem,
     moment,
-    openapi::{BadRequest, NotFound, ReasonName, ResolutionName, SourceName, StoreDown, Unauthorized},
+    openapi::{
+        BadRequest, NotFound, PlainText, ReasonName, ReplayStateName, ResolutionName, SourceName, StoreDown,
+        Unauthorized,
+    },
     query::{self, Query},
+    selection::{Filter, PARAMETERS},
 };
-use crate::{
-    order::Reason,
-    store::{self, DeadLetterFilter, DeadLetterSummary, LetterError, Resolution},
-};
+use crate::store::{self, DeadLetterFilter, DeadLetterSummary, LetterError, ReplayState, Resolution};
 
 /// The list does not wait longer for the count of all that are open.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many errors of each dead letter are listed; a broken message may have hundreds.
+const ERRORS_LISTED: usize = 20;
 
 /// So much of a message is shown: an order takes kilobytes, and a message that is too large for one may have 64 MiB.
 const MAX_SHOWN: usize = 1 << 20;
@@ -59,8 +63,11 @@ struct DeadLetter {
     order_uid: Option<String>,
     #[schema(value_type = ReasonName)]
     reason: String,
-    /// Every error of a field, at most 1000. They quote no value; what the database says of an order that it refuses may.
+    /// Errors of fields, in a list the first 20, of one letter at most 1000. They quote no value; what the database says of an
+    /// order that it refuses may.
     errors: Vec<FieldError>,
+    /// How many errors there are
+    errors_total: usize,
     /// Length of the message, all of it.
     bytes: usize,
     #[schema(format = DateTime)]
@@ -108,6 +115,7 @@ pub(super) struct WholeDeadLetter {
     /// The dead letter that this one is a replay of.
     #[schema(required)]
     parent_id: Option<i64>,
+    lineage: Lineage,
 }
 
 impl From<LetterError> for FieldError {
@@ -116,10 +124,13 @@ impl From<LetterError> for FieldError {
     }
 }
 
-impl From<DeadLetterSummary> for DeadLetter {
-    fn from(letter: DeadLetterSummary) -> Self {
+impl DeadLetter {
+    /// With the first so many of its errors.
+    fn of(letter: DeadLetterSummary, errors: usize) -> Self {
+        let all = letter.errors();
         Self {
-            errors: letter.errors().into_iter().map(FieldError::from).collect(),
+            errors_total: all.len(),
+            errors: all.into_iter().take(errors).map(FieldError::from).collect(),
             id: letter.id,
             message_id: letter.message_id,
             source: letter.source.as_str(),
@@ -136,8 +147,8 @@ impl From<DeadLetterSummary> for DeadLetter {
     }
 }
 
-impl From<store::DeadLetter> for WholeDeadLetter {
-    fn from(letter: store::DeadLetter) -> Self {
+impl WholeDeadLetter {
+    fn of(letter: store::DeadLetter, lineage: store::Lineage) -> Self {
         Self {
             detail: letter.detail(),
             payload_base64: BASE64_STANDARD.encode(&letter.payload),
@@ -147,7 +158,73 @@ impl From<store::DeadLetter> for WholeDeadLetter {
             resolved_by: letter.resolved_by,
             note: letter.note,
             parent_id: letter.parent_id,
-            letter: letter.summary.into(),
+            lineage: lineage.into(),
+            letter: DeadLetter::of(letter.summary, usize::MAX),
+        }
+    }
+}
+
+/// Where a dead letter came from, and what its replay became
+#[derive(Debug, Serialize, ToSchema)]
+struct Lineage {
+    /// The dead letter that this one is a replay of
+    #[schema(required)]
+    parent: Option<Parent>,
+    /// Its own replay
+    #[schema(required)]
+    replay: Option<Replay>,
+}
+
+/// A dead letter whose replay failed again
+#[derive(Debug, Serialize, ToSchema)]
+struct Parent {
+    id: i64,
+    #[schema(value_type = ResolutionName)]
+    resolution: &'static str,
+    #[schema(format = DateTime)]
+    rejected_at: String,
+}
+
+/// What a replay became
+#[derive(Debug, Serialize, ToSchema)]
+struct Replay {
+    message_id: String,
+    /// Whether it says something else than the dead letter; null when its bytes are no longer to be had
+    #[schema(required)]
+    edited: Option<bool>,
+    /// In the inbox; the order of `order_uid`; a document of that order's history; the dead letter `dead_letter_id`; or nothing,
+    /// for the order said the same already
+    #[schema(value_type = ReplayStateName)]
+    state: &'static str,
+    #[schema(required)]
+    order_uid: Option<String>,
+    #[schema(required)]
+    dead_letter_id: Option<i64>,
+}
+
+impl From<store::Lineage> for Lineage {
+    fn from(lineage: store::Lineage) -> Self {
+        Self {
+            parent: lineage.parent.map(|parent| Parent {
+                id: parent.id,
+                resolution: parent.resolution.as_str(),
+                rejected_at: moment::text(parent.rejected_at),
+            }),
+            replay: lineage.replay.map(|replay| {
+                let state = replay.state.as_str();
+                let (order_uid, dead_letter_id) = match replay.state {
+                    ReplayState::Order(uid) | ReplayState::History(uid) => (Some(uid), None),
+                    ReplayState::DeadLetter(id) => (None, Some(id)),
+                    ReplayState::Pending | ReplayState::Unchanged => (None, None),
+                };
+                Replay {
+                    message_id: replay.message_id,
+                    edited: replay.edited,
+                    state,
+                    order_uid,
+                    dead_letter_id,
+                }
+            }),
         }
     }
 }
@@ -174,6 +251,10 @@ fn text(bytes: &[u8], is_cut: bool) -> Option<&str> {
     security(("admin_token" = [])),
     params(
         ("reason" = Option<ReasonName>, Query, description = "Only those of this reason", example = "not_json"),
+        ("code" = inline(Option<PlainText>), Query, description = "Only those with an error of this code", example = "missing"),
+        ("order_uid" = inline(Option<PlainText>), Query, description = "Only those of this uid"),
+        ("since" = Option<String>, Query, format = DateTime, description = "Only those refused at this time or later, RFC 3339", example = "2026-01-01T00:00:00Z"),
+        ("until" = Option<String>, Query, format = DateTime, description = "Only those refused before this time, RFC 3339", example = "2036-01-01T00:00:00Z"),
         ("resolution" = Option<ResolutionName>, Query, description = "Only those of which this has become", example = "open"),
         ("before" = Option<i64>, Query, description = "Only those with a smaller id: `next_before` of the page before", minimum = 1),
         ("limit" = Option<i64>, Query, description = "At most so many; 50 when it is not given", minimum = 1, maximum = 100, example = 50),
@@ -190,10 +271,11 @@ pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     uri: Uri,
 ) -> Result<Json<DeadLetters>, Problem> {
-    let query = Query::of(&uri, &["reason", "resolution", "before", "limit"])?;
+    let [reason, code, order_uid, since, until] = PARAMETERS;
+    let query = Query::of(&uri, &[reason, code, order_uid, since, until, "resolution", "before", "limit"])?;
     let limit = query.limit(50)?;
     let filter = DeadLetterFilter {
-        reason: query.one_of("reason", Reason::ALL)?.map(|reason| reason.to_string()),
+        selection: Filter::of(&query).selection()?,
         resolution: query.one_of("resolution", &Resolution::ALL)?,
         before: query.before()?,
         // One more tells whether there is another page.
@@ -207,7 +289,7 @@ pub(super) async fn list(
     letters.truncate(limit);
     Ok(Json(DeadLetters {
         next_before: letters.last().filter(|_| more).map(|letter| letter.id),
-        dead_letters: letters.into_iter().map(DeadLetter::from).collect(),
+        dead_letters: letters.into_iter().map(|letter| DeadLetter::of(letter, ERRORS_LISTED)).collect(),
         open_by_reason: open_by_reason.ok().and_then(Result::ok),
     }))
 }
@@ -232,14 +314,27 @@ pub(super) async fn show(
     State(shared): State<Arc<Shared>>,
     uri: Uri,
 ) -> Result<Json<WholeDeadLetter>, Problem> {
-    let id = uri.path().rsplit('/').next().unwrap_or_default();
-    let id = query::number("the id of a dead letter", id, 1..=i64::MAX)?;
+    let id = id_of(uri.path())?;
     Query::of(&uri, &[])?;
-    let letter = ask(shared.api.store.dead_letter(id, MAX_SHOWN)).await?;
-    letter.map(|letter| Json(letter.into())).ok_or_else(|| {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            format!("there is no dead letter {id}; /api/dead-letters lists those there are"),
-        )
-    })
+    let store = &shared.api.store;
+    let (letter, lineage) = tokio::try_join!(ask(store.dead_letter(id, MAX_SHOWN)), ask(store.lineage(id)))?;
+    let whole = letter.zip(lineage).map(|(letter, lineage)| Json(WholeDeadLetter::of(letter, lineage)));
+    whole.ok_or_else(|| no_such_letter(id))
+}
+
+/// The id at the end of a path.
+///
+/// # Errors
+/// 400 when it is none.
+pub(super) fn id_of(path: &str) -> Result<i64, Problem> {
+    let id = path.rsplit('/').next().unwrap_or_default();
+    query::number("the id of a dead letter", id, 1..=i64::MAX)
+}
+
+/// 404.
+pub(super) fn no_such_letter(id: i64) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        format!("there is no dead letter {id}; /api/dead-letters lists those there are"),
+    )
 }

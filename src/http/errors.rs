@@ -6,9 +6,13 @@
 //! | 401, 403 | the token is wrong; no token is set and the request is not from this machine | send, or set, the token |
 //! | 404, 405 | no such order or route; the route has other methods (`Allow`) | ask for something else |
 //! | 408, 413 | the body came too slowly, or is too long | send it again, or never |
+//! | 414, 431 | what is asked for, or the whole head, is too long | shorten it |
 //! | 429 | the pipeline is full | try again after `Retry-After` |
 //! | 500 | a bug, caught | report it |
-//! | 503 | the store does not answer, the service is stopping, or all event streams are taken | try again after `Retry-After` |
+//! | 503 | the store does not answer, too many look-ups wait, the service is stopping, or all event streams are taken | try again after `Retry-After` |
+//!
+//! hyper itself answers, without a body, what it cannot read as a request: 400, 414 and 431 (a head of more than 32 KiB, more than 100
+//! headers).
 //!
 //! A detail never holds a payload, personal data or a token.
 

@@ -25,7 +25,7 @@ const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-bufferi
 ///
 /// Server-sent events. `event: flow` comes at once and then every second, with totals for everyone. With the token of an
 /// administrator `event: orders` comes at once and whenever it has changed, with the newest 20 orders as in
-/// `/api/orders/recent`. The data of each is one line of JSON. At most 64 streams are open at once; they end when the service stops.
+/// `/api/orders/recent`. The data of each is one line of JSON. At most 64 streams are open at once, 16 of them kept for administrators; they end when the service stops.
 #[utoipa::path(
     get,
     path = "/api/events",
@@ -51,7 +51,7 @@ pub(super) async fn events(
     }
     let seat = shared.feed.join(admin.is_some()).ok_or_else(|| {
         let detail =
-            format!("all {MAX_STREAMS} streams of events are taken; try again, or ask for /api/status");
+            format!("all of the {MAX_STREAMS} streams of events that you may have are taken; try again, or ask for /api/status");
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, "5")
     })?;
     Ok(([(header::CACHE_CONTROL, "no-store"), UNBUFFERED], Sse::new(until(stopping, seat))))

@@ -23,6 +23,9 @@ const EVERY: Duration = Duration::from_secs(1);
 /// So many streams at once: each holds one of the connections.
 pub(super) const MAX_STREAMS: usize = 64;
 
+/// So many of them are kept for administrators: whoever reaches the service may hold the others.
+const FOR_ADMINS: usize = 16;
+
 /// So many orders in `event: orders`.
 const NEWEST: usize = 20;
 
@@ -35,6 +38,8 @@ pub(super) struct Feed {
     flow: Channel,
     orders: Channel,
     places: Arc<Semaphore>,
+    /// Of these, what those may take who are no administrators.
+    open: Arc<Semaphore>,
 }
 
 /// The latest word of one kind.
@@ -51,6 +56,7 @@ pub(super) struct Seat {
     /// `None` without the right to hear it.
     pub(super) orders: Option<watch::Receiver<Option<Word>>>,
     _place: OwnedSemaphorePermit,
+    _open: Option<OwnedSemaphorePermit>,
 }
 
 impl Default for Feed {
@@ -59,6 +65,7 @@ impl Default for Feed {
             flow: Channel::default(),
             orders: Channel::default(),
             places: Arc::new(Semaphore::new(MAX_STREAMS)),
+            open: Arc::new(Semaphore::new(MAX_STREAMS - FOR_ADMINS)),
         }
     }
 }
@@ -66,8 +73,14 @@ impl Default for Feed {
 impl Feed {
     /// A place that hears the latest words at once; `None` when all are taken.
     pub(super) fn join(&self, admin: bool) -> Option<Seat> {
+        let open = if admin { None } else { Some(Arc::clone(&self.open).try_acquire_owned().ok()?) };
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some(Seat { flow: self.flow.join(), orders: admin.then(|| self.orders.join()), _place: place })
+        Some(Seat {
+            flow: self.flow.join(),
+            orders: admin.then(|| self.orders.join()),
+            _place: place,
+            _open: open,
+        })
     }
 }
 
@@ -155,6 +168,9 @@ pub(super) struct Flow {
     lag: Option<u64>,
     #[schema(required)]
     dead_letters_open: Option<i64>,
+    /// Runs of messages that a channel skipped and has not brought; see `/api/status`
+    #[schema(required)]
+    gaps_open: Option<i64>,
 }
 
 impl Flow {
@@ -178,6 +194,7 @@ impl Flow {
             dead_letters_open: figures
                 .and_then(|figures| figures.dead_letters.as_ref())
                 .map(|counts| Letters::from(counts).open),
+            gaps_open: figures.and_then(|figures| figures.gaps.as_ref()).map(|gaps| gaps.open),
         }
     }
 }

@@ -9,11 +9,14 @@ use axum::{
 use bytes::Bytes;
 use futures_util::future::Either;
 use http_body_util::{Either as EitherBody, Full};
-use hyper::{body::Incoming, service::Service};
+use hyper::{
+    body::{Body as _, Incoming},
+    service::Service,
+};
 use hyper_util::service::TowerToHyperService;
 use tokio::time::Instant;
 
-use super::{Shared, orders, uid};
+use super::{Shared, head, orders, seats::Seat, uid};
 use crate::telemetry::{CacheResult, Route};
 
 /// Answers an order that is in the cache without going through the router, which boxes futures and bodies: 9 µs of CPU a
@@ -23,6 +26,7 @@ pub(super) struct Front {
     pub(super) shared: Arc<Shared>,
     pub(super) router: TowerToHyperService<Router>,
     pub(super) peer: SocketAddr,
+    pub(super) seat: Arc<Seat>,
 }
 
 type Answer = Response<EitherBody<Full<Bytes>, Body>>;
@@ -47,9 +51,11 @@ impl Front {
         if route(request) != Route::GetOrder {
             return None;
         }
+        head::check(request.uri(), request.headers()).ok()?;
         let uid = uid::of(request.uri()).ok()?;
         let document = self.shared.api.cache.get(&uid)?;
         let answer = orders::respond(document, request.headers());
+        self.seat.answered_at_once(began);
         self.shared.requests.read(CacheResult::Hit);
         self.shared.requests.answered(Route::GetOrder, answer.status(), began.elapsed());
         Some(answer.map(EitherBody::Left))
@@ -58,9 +64,11 @@ impl Front {
     async fn pass_on(self, mut request: Request<Incoming>) -> Result<Answer, Infallible> {
         let began = Instant::now();
         let _in_flight = self.shared.requests.begin();
+        self.seat.asked(!request.body().is_end_stream());
         let route = route(&request);
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = self.router.call(request).await?;
+        self.seat.answered();
         self.shared.requests.answered(route, answer.status(), began.elapsed());
         Ok(answer.map(EitherBody::Right))
     }

@@ -10,7 +10,10 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::{
+    sync::SemaphorePermit,
+    time::{Instant, timeout, timeout_at},
+};
 use utoipa::ToSchema;
 
 use crate::{inbox::SubmitError, source::HttpSource};
@@ -20,8 +23,12 @@ use super::{
     errors::{Problem, ProblemBody},
 };
 
-/// The whole body must be here by then, its turn included: 256 KiB take 2 s at 1 Mbit/s.
-const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// What a body may hold without a place, less than a connection may buffer anyway: orders are shorter, so they do not wait
+/// behind bodies that dawdle.
+const SMALL: usize = 16 << 10;
+
+/// How far a body that holds a place may be behind its pace.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A body that is too long is read on for so many bytes, so that the client gets to read the answer: a connection that is
 /// closed on unread bytes is reset, and the answer with it.
@@ -64,7 +71,7 @@ pub(super) struct Accepted {
         (status = 401, description = "The token is missing or wrong", content_type = "application/problem+json", body = ProblemBody,
             headers(("WWW-Authenticate" = String, description = "`Bearer`"))),
         (status = 403, description = "No token is set, and the request is not from this machine", content_type = "application/problem+json", body = ProblemBody),
-        (status = 408, description = "The body did not arrive within 15 s", content_type = "application/problem+json", body = ProblemBody),
+        (status = 408, description = "The body did not arrive within HTTP_BODY_TIMEOUT, or came too slowly", content_type = "application/problem+json", body = ProblemBody),
         (status = 413, description = "The body is longer than MAX_MESSAGE_BYTES", content_type = "application/problem+json", body = ProblemBody),
         (status = 429, description = "As many messages wait as PIPELINE_BYTES allows", content_type = "application/problem+json", body = ProblemBody,
             headers(("Retry-After" = u32, description = "Seconds to wait before the next try"))),
@@ -78,7 +85,7 @@ pub(super) async fn post(
     request: Request,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let api = &shared.api;
-    api.tokens.may_publish(peer, request.uri(), request.headers())?;
+    api.tokens.may_publish(peer, request.version(), request.uri(), request.headers())?;
     if api.stopping.is_cancelled() {
         return Err(Problem::stopping());
     }
@@ -100,32 +107,43 @@ pub(super) async fn post(
 }
 
 /// The body in a buffer of its own that is no larger: a chunk as hyper hands it over may keep a whole read buffer alive, which nobody would count.
-async fn read(shared: &Shared, body: Body) -> Result<Bytes, Problem> {
-    let limit = shared.api.max_message_bytes;
-    let end = Instant::now() + BODY_TIMEOUT;
-    let reading = async {
-        let _turn = shared.uploads.acquire().await.expect("the semaphore is never closed");
-        collect(body, limit).await
+pub(super) async fn read(shared: &Shared, body: Body) -> Result<Bytes, Problem> {
+    let reading = timeout(shared.api.limits.body_timeout, collect(shared, body));
+    let read = match shared.api.stopping.run_until_cancelled(reading).await {
+        Some(read) => read.unwrap_or_else(|_| Err(too_slow())),
+        None => Err(Problem::stopping()),
     };
-    match tokio::time::timeout_at(end, reading).await {
-        Ok(Ok(payload)) => Ok(payload),
-        Ok(Err(problem)) => Err(problem.with(header::CONNECTION, "close")),
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body did not arrive within 15 s; send it again",
-        )
-        .with(header::CONNECTION, "close")),
-    }
+    read.map_err(|problem| problem.with(header::CONNECTION, "close"))
 }
 
-async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
+fn too_slow() -> Problem {
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "the body did not arrive within HTTP_BODY_TIMEOUT, or came too slowly for its length; send it again",
+    )
+}
+
+async fn collect(shared: &Shared, mut body: Body) -> Result<Bytes, Problem> {
+    let limit = shared.api.max_message_bytes;
     let announced = body.size_hint().lower();
     if announced > limit as u64 {
         return Err(too_large(body, announced, limit).await);
     }
-    // No longer than the limit, which fits in a usize.
-    let mut payload = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(limit));
-    while let Some(frame) = body.frame().await {
+    // No longer than the limit, which fits in a usize. What is only announced gets no memory.
+    let announced = usize::try_from(announced).unwrap_or(limit);
+    let mut payload = BytesMut::with_capacity(announced.min(SMALL));
+    let mut place: Option<(SemaphorePermit<'_>, Instant)> = None;
+    loop {
+        let next = body.frame();
+        let frame = match &place {
+            None => next.await,
+            // At the pace at which the largest message takes the whole time.
+            Some((_, since)) => {
+                let pace = shared.api.limits.body_timeout.mul_f64(payload.len() as f64 / limit as f64);
+                timeout_at(*since + GRACE + pace, next).await.map_err(|_| too_slow())?
+            }
+        };
+        let Some(frame) = frame else { break };
         let frame = frame.map_err(|_| {
             Problem::new(StatusCode::BAD_REQUEST, "the body ended before its end; send it again")
         })?;
@@ -133,6 +151,11 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
             if payload.len() + chunk.len() > limit {
                 drop(payload);
                 return Err(too_large(body, 0, limit).await);
+            }
+            if place.is_none() && payload.len() + chunk.len() > SMALL {
+                let taken = shared.uploads.acquire().await.expect("the semaphore is never closed");
+                place = Some((taken, Instant::now()));
+                payload.reserve(announced.saturating_sub(payload.len()));
             }
             payload.extend_from_slice(&chunk);
         }

@@ -3,7 +3,7 @@
 //! ```text
 //! server   accepts, bounds, and ends connections
 //! front    answers an order that is in the cache; passes everything else on
-//! router   the other routes: orders, intake, health, status; for administrators newest, history, dead_letters
+//! router   the other routes: orders, intake, health, status; for administrators newest, history, dead_letters, desk, bulk
 //! feed     what events tells, made once for all who listen
 //! openapi  describes every route
 //! ```
@@ -14,25 +14,34 @@
 mod admin;
 mod ask;
 mod auth;
+mod bulk;
 mod dead_letters;
+mod desk;
 mod errors;
 mod etag;
 mod events;
 mod feed;
 mod front;
+mod head;
 mod health;
 mod history;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod holds;
 mod intake;
+mod limits;
+mod lookups;
 mod moment;
 mod newest;
 mod openapi;
 mod orders;
+mod pace;
 mod page;
 mod query;
 mod router;
+mod seats;
+mod selection;
 mod server;
 mod settled;
-mod stall;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -46,10 +55,11 @@ use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 pub use auth::{Token, Tokens};
+pub use limits::Limits;
 pub use page::routes as page_routes;
 pub use server::run;
 
-use self::feed::Feed;
+use self::{feed::Feed, lookups::Lookups};
 use crate::{
     cache::Cache,
     inbox::SubmitError,
@@ -88,6 +98,8 @@ pub struct Api {
     pub tokens: Tokens,
     /// `MAX_MESSAGE_BYTES`.
     pub max_message_bytes: usize,
+    /// What clients may take.
+    pub limits: Limits,
     /// Cancelled at the first step of the shutdown: `/readyz` and `POST /order` answer 503 from then on, and
     /// streams of events end.
     pub stopping: CancellationToken,
@@ -100,12 +112,13 @@ struct Shared {
     figures: StoreFigures,
     requests: HttpRequests,
     feed: Feed,
-    /// One permit a body being read.
+    lookups: Lookups,
+    /// One permit a body of more than 16 KiB being read.
     uploads: Semaphore,
     started: Instant,
 }
 
-/// So many bodies are read at once; with `MAX_MESSAGE_BYTES` this bounds what they hold before the pipeline counts them.
+/// So many bodies of more than 16 KiB are read at once; with `MAX_MESSAGE_BYTES` this bounds what they hold before the pipeline counts them.
 const MAX_UPLOADS: usize = 64;
 
 impl Shared {
@@ -114,6 +127,7 @@ impl Shared {
             figures: StoreFigures::new(Arc::clone(&api.store), api.upstream.clone()),
             requests: HttpRequests::resolve(),
             feed: Feed::default(),
+            lookups: Lookups::new(&api.limits),
             uploads: Semaphore::new(MAX_UPLOADS),
             started: Instant::now(),
             api,

@@ -7,12 +7,14 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::Full;
+use tokio::time::Instant;
 
 use super::{
     Shared,
     ask::PATIENCE,
     errors::Problem,
     etag,
+    lookups::{TURN, Unanswered},
     openapi::{OrderRead, Uid},
     uid,
 };
@@ -66,12 +68,15 @@ pub(super) async fn get(
     request: Request,
 ) -> Result<Response<Body>, Problem> {
     let uid = uid::of(request.uri())?;
-    let load = shared.api.cache.read_through(&uid, &*shared.api.store);
-    let (result, answer) = match tokio::time::timeout(PATIENCE, load).await {
+    let turn = Instant::now() + TURN;
+    let load = shared.lookups.document(&shared.api.store, &uid, turn);
+    let read = shared.api.cache.read_through(&uid, load);
+    let (result, answer) = match tokio::time::timeout(PATIENCE, read).await {
         Ok(Ok(Some(Found::Cached(document)))) => (CacheResult::Hit, Ok(document)),
         Ok(Ok(Some(Found::Loaded(document)))) => (CacheResult::Loaded, Ok(document)),
         Ok(Ok(None)) => (CacheResult::Absent, Err(unknown())),
-        Ok(Err(error)) => {
+        Ok(Err(Unanswered::Busy)) => (CacheResult::Error, Err(busy())),
+        Ok(Err(Unanswered::Store(error))) => {
             telemetry::store_error(error.class);
             // Expected during an outage, which the store's health part logs once.
             tracing::debug!(%error, "an order could not be read");
@@ -109,6 +114,14 @@ pub(super) fn respond(document: Document, request: &HeaderMap) -> Response<Full<
 
 fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "there is no order with this uid")
+}
+
+fn busy() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "this order is not in memory, and more look-ups wait than HTTP_MAX_LOOKUPS lets through; try again",
+    )
+    .with(header::RETRY_AFTER, "1")
 }
 
 fn down() -> Problem {

@@ -48,7 +48,7 @@ impl Query {
         name: &'static str,
         allowed: RangeInclusive<i64>,
     ) -> Result<Option<i64>, Problem> {
-        self.get(name).map(|value| number(&format!("the parameter {name}"), value, allowed)).transpose()
+        self.text(name).map(|value| number(&format!("the parameter {name}"), value, allowed)).transpose()
     }
 
     /// Which of `all` a parameter names that is there.
@@ -60,7 +60,7 @@ impl Query {
         name: &'static str,
         all: &[T],
     ) -> Result<Option<T>, Problem> {
-        let Some(value) = self.get(name) else { return Ok(None) };
+        let Some(value) = self.text(name) else { return Ok(None) };
         let found = all.iter().find(|one| one.to_string() == value).copied();
         found.map(Some).ok_or_else(|| {
             let names: Vec<String> = all.iter().map(T::to_string).collect();
@@ -85,7 +85,8 @@ impl Query {
         self.number("before", 1..=i64::MAX)
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// The text of a parameter that is there.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str())
     }
 }
@@ -119,7 +120,8 @@ fn decoded(text: &str) -> Result<String, Problem> {
     decoded.map(Cow::into_owned).map_err(|_| bad("a parameter is not UTF-8".to_owned()))
 }
 
-fn quoted(value: &str) -> String {
+/// A value in a message, cut and without control characters.
+pub(super) fn quoted(value: &str) -> String {
     let (head, rest) = value.split_at(value.floor_char_boundary(QUOTED));
     format!("\"{}{}\"", printable(head), if rest.is_empty() { "" } else { "…" })
 }

@@ -3,13 +3,15 @@ use std::sync::Arc;
 use axum::{
     Router,
     http::{HeaderValue, header},
+    middleware,
     routing::get,
 };
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Shared, dead_letters, errors, events, health, history, intake, newest, openapi, orders, page, status,
+    Shared, bulk, dead_letters, desk, errors, events, head, health, history, intake, newest, openapi, orders,
+    page, status,
 };
 
 /// Every route that is described; see [`openapi`].
@@ -26,7 +28,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(newest::newest))
         .routes(routes!(history::history))
         .routes(routes!(dead_letters::list))
-        .routes(routes!(dead_letters::show))
+        .routes(routes!(dead_letters::show, desk::discard))
+        .routes(routes!(bulk::selection))
+        .routes(routes!(desk::replay))
+        .routes(routes!(bulk::replay))
+        .routes(routes!(bulk::discard))
         .routes(routes!(openapi::openapi))
 }
 
@@ -38,6 +44,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .merge(page::routes())
         .fallback(errors::unknown_route)
         .method_not_allowed_fallback(errors::unknown_method)
+        .layer(middleware::from_fn(head::limit))
         .layer(CatchPanicLayer::custom(errors::panicked))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::CACHE_CONTROL,

@@ -8,21 +8,11 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Api, Shared, feed, front::Front, router::router, stall::StallLimit};
-
-/// At most so many connections; more wait in the kernel's queue. Each may hold a read buffer of [`MAX_BUFFER_BYTES`].
-const MAX_CONNECTIONS: usize = 1024;
-
-/// A request's head must arrive within this time, counted from the response before it: it also ends idle connections.
-pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The longest head; a uid of 255 characters, percent-encoded, takes 3 KB.
-pub(super) const MAX_HEADER_BYTES: usize = 16 << 10;
+use super::{Api, Shared, feed, front::Front, head, pace::Paced, router::router, seats::Seats};
 
 /// What hyper may buffer of one connection.
 const MAX_BUFFER_BYTES: usize = 64 << 10;
@@ -30,29 +20,38 @@ const MAX_BUFFER_BYTES: usize = 64 << 10;
 /// After a failed accept that is not the peer's doing, as in "too many open files": time for connections to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long requests that have begun may go on after the stop: by then all that was received is settled, and a client that
-/// sends half a request, or does not read its answer, must not hold up the end of the service.
+/// How long requests that have begun may go on after the stop.
 const FINISH: Duration = Duration::from_secs(5);
+
+/// How long a client may then leave its request unfinished, or its answer unread: by then all that was received is settled,
+/// and it must not hold up the end of the service.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves until `stop`; then accepts no more, lets the requests that have begun finish, for 5 s at most, and returns.
 pub async fn run(listener: TcpListener, api: Api, stop: CancellationToken) {
     let shared = Shared::new(api);
     let router = TowerToHyperService::new(router(Arc::clone(&shared)));
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut seats = Seats::new(shared.api.limits.max_connections);
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     let mut incoming = Incoming { listener, failing: false };
     let accepting = async {
         loop {
-            let slot = Arc::clone(&slots).acquire_owned().await.expect("the semaphore is never closed");
             let (stream, peer) = incoming.next().await;
+            // After the accept: nobody has to leave before somebody has come.
+            let place = seats.take().await;
             // Fails only on a socket that is closed already, which the first read will say.
             drop(stream.set_nodelay(true));
-            let front = Front { shared: Arc::clone(&shared), router: router.clone(), peer };
+            let front = Front {
+                shared: Arc::clone(&shared),
+                router: router.clone(),
+                peer,
+                seat: Arc::clone(&place.seat),
+            };
             let (stop, cut) = (stop.clone(), cut.clone());
             connections.spawn(async move {
                 cut.run_until_cancelled(serve(stream, front, &stop)).await;
-                drop(slot);
+                drop(place);
             });
         }
     };
@@ -110,19 +109,27 @@ pub(super) async fn serve<S>(stream: S, front: Front, stop: &CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (seat, limits) = (Arc::clone(&front.seat), front.shared.api.limits);
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_header_size(MAX_HEADER_BYTES)
+        // From the answer before, so it is what ends idle connections; `Paced` has the time of a head that has begun.
+        .header_read_timeout(limits.idle_timeout)
+        .max_header_size(head::MAX_READ_BYTES)
         .max_buf_size(MAX_BUFFER_BYTES);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(StallLimit::new(stream)), front));
+    let mut connection =
+        pin!(builder.serve_connection(TokioIo::new(Paced::new(stream, Arc::clone(&seat), &limits)), front));
     let result = tokio::select! {
         biased;
         result = connection.as_mut() => result,
+        () = seat.leave.cancelled() => Ok(()),
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                result = connection => result,
+                () = seat.dawdles(LINGER) => Ok(()),
+                () = seat.leave.cancelled() => Ok(()),
+            }
         }
     };
     if let Err(error) = result {

@@ -10,13 +10,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Shared, health,
+    Shared, health, moment,
     openapi::{PartState, SourceName, Summary},
     settled::Settled,
 };
 use crate::{
-    store::{ChannelLedger, DeadLetterCounts, Resolution, StoreStatus},
-    telemetry::{CacheResult, SourceFigures},
+    store::{ChannelLedger, DeadLetterCounts, GapReport, Resolution, StoreStatus},
+    telemetry::{CacheResult, SourceFigures, Upstream},
 };
 
 /// Everything that is counted, for Prometheus
@@ -57,6 +57,8 @@ pub(super) struct Status {
     unaccounted: Option<u64>,
     #[schema(required)]
     sources: Option<Vec<Position>>,
+    #[schema(required)]
+    gaps: Option<Gaps>,
     cache: CacheFigures,
 }
 
@@ -99,6 +101,37 @@ struct Position {
     /// Published and not received yet; null when it is not known
     #[schema(required)]
     lag: Option<u64>,
+}
+
+/// What channels have skipped: the broker had those messages and has lost them, unless they come late.
+#[derive(Debug, Serialize, ToSchema)]
+struct Gaps {
+    /// Whether a gap would be seen now: not without a channel, and not by a member of a queue group
+    watched: bool,
+    /// Gaps whose messages have not come
+    open: i64,
+    /// At most 20, newest first, open ones before closed ones; closed ones are kept for 30 days
+    latest: Vec<Gap>,
+}
+
+/// Messages in a row that did not come within three ack waits.
+#[derive(Debug, Serialize, ToSchema)]
+struct Gap {
+    #[schema(value_type = SourceName)]
+    source: &'static str,
+    channel: String,
+    /// Sequence of the first message
+    first: i64,
+    /// Sequence of the last message
+    last: i64,
+    /// How many there are
+    messages: i64,
+    /// When they were noticed to be skipped
+    #[schema(format = DateTime)]
+    seen_at: String,
+    /// When they came after all; null while they are missing
+    #[schema(required, format = DateTime)]
+    closed_at: Option<String>,
 }
 
 /// The orders in memory, since the start.
@@ -150,6 +183,11 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Status> {
         ledger: store.map(|store| store.ledger.iter().map(Account::from).collect()),
         unaccounted: store.map(|store| store.unaccounted),
         sources: figures.map(|figures| figures.sources.iter().map(Position::from).collect()),
+        gaps: figures.and_then(|figures| figures.gaps.as_ref()).map(|gaps| Gaps {
+            watched: shared.figures.upstream().is_some_and(Upstream::watches_gaps),
+            open: gaps.open,
+            latest: gaps.latest.iter().map(Gap::from).collect(),
+        }),
         cache: CacheFigures {
             entries: cache.len(),
             bytes: cache.weight(),
@@ -192,6 +230,20 @@ impl From<&ChannelLedger> for Account {
             channel: line.channel.clone(),
             received: line.received,
             settled: Settled::from(&line.outcomes),
+        }
+    }
+}
+
+impl From<&GapReport> for Gap {
+    fn from(gap: &GapReport) -> Self {
+        Self {
+            source: gap.source.as_str(),
+            channel: gap.channel.clone(),
+            first: gap.first,
+            last: gap.last,
+            messages: gap.last - gap.first + 1,
+            seen_at: moment::text(gap.seen_at),
+            closed_at: gap.closed_at.map(moment::text),
         }
     }
 }

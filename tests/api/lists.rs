@@ -157,7 +157,7 @@ async fn dead_letters_are_listed_by_pages_and_filters_without_their_payloads(dat
         ("before=0", "from 1"),
         ("before=99999999999999999999", "from 1"),
         ("limit=1000", "1 to 100"),
-        ("page=2", "reason, resolution, before, limit"),
+        ("page=2", "until, resolution, before, limit"),
     ] {
         let detail = refused(&see(&service, &format!("/api/dead-letters?{query}")).await);
         assert!(detail.contains(part), "{query}: {detail}");

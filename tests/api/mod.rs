@@ -1,5 +1,6 @@
 //! The routes for people and programs that watch: rights, lists, live events, and the document that describes them all.
 
+mod desk;
 mod document;
 mod events;
 mod lists;

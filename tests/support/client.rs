@@ -69,10 +69,21 @@ impl Client {
 
     /// Publishes as the bearer of a token.
     pub(crate) async fn post_as(&self, token: &str, path: &str, body: impl Into<Bytes>) -> Answer {
-        let request = self.request(Method::POST, path, Some(token), body.into());
+        self.send_as(Some(token), &Method::POST, path, body).await
+    }
+
+    /// Sends a request, with a token or without.
+    pub(crate) async fn send_as(
+        &self,
+        token: Option<&str>,
+        method: &Method,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        let request = self.request(method.clone(), path, token, body.into());
         let response =
-            self.pool.request(request).await.unwrap_or_else(|error| panic!("POST {path}: {error}"));
-        read(response).await.unwrap_or_else(|| panic!("POST {path}: no answer"))
+            self.pool.request(request).await.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        read(response).await.unwrap_or_else(|| panic!("{method} {path}: no answer"))
     }
 
     /// Asks for what may have no end: the body is still to come.

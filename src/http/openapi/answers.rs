@@ -41,6 +41,13 @@ answers! {
     ])];
     /// What the path names is not there.
     NotFound = [problem("404", "There is none", &[])];
+    /// Somebody was faster.
+    NotOpen = [problem("409", "It is replayed or discarded already", &[])];
+    /// A body that can't be taken.
+    BodyRefused = [
+        problem("408", "The body did not arrive in time", &[]),
+        problem("413", "The body is longer than MAX_MESSAGE_BYTES", &[])
+    ];
     /// A bug.
     Bug = [problem("500", "A bug in orderbox, which its log shows; other requests are not affected", &[])];
     /// The store does not answer.

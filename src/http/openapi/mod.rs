@@ -24,9 +24,9 @@ use utoipa::{
 };
 
 pub(super) use self::{
-    answers::{BadRequest, NotFound, OrderRead, StoreDown, Unauthorized},
-    names::{PartState, ReasonName, ResolutionName, SourceName, Summary},
-    order::Uid,
+    answers::{BadRequest, BodyRefused, NotFound, NotOpen, OrderRead, StoreDown, Unauthorized},
+    names::{PartState, ReasonName, ReplayStateName, ResolutionName, SourceName, Summary},
+    order::{PLAIN_TEXT, PlainText, Uid},
 };
 use super::{errors::ProblemBody, etag, router};
 
@@ -84,7 +84,7 @@ struct Ready {
 static READY: LazyLock<Ready> = LazyLock::new(|| {
     let mut document = router::routes().into_openapi();
     for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
             may_panic(operation);
         }
     }

@@ -41,6 +41,8 @@ names! {
     ReasonName("Why a message is no order") = Reason::ALL.iter().map(|reason| reason.as_str());
     /// See [`Resolution`].
     ResolutionName("What has become of a dead letter") = Resolution::ALL.map(Resolution::as_str);
+    /// See [`ReplayState`](crate::store::ReplayState).
+    ReplayStateName("What a replay became") = ["pending", "order", "history", "dead_letter", "unchanged"];
     /// See [`telemetry::State`](crate::telemetry::State).
     PartState("Whether a part works") = STATES.each_ref().map(State::as_str);
     /// See [`health::summary`](crate::http::health::summary).

@@ -22,6 +22,25 @@ impl PartialSchema for Uid {
     }
 }
 
+/// How many characters [`PlainText`] may have.
+pub(in crate::http) const PLAIN_TEXT: std::ops::RangeInclusive<usize> = 1..=1000;
+
+/// What a uid or the code of an error may be compared to.
+pub(in crate::http) enum PlainText {}
+
+impl ToSchema for PlainText {}
+
+impl PartialSchema for PlainText {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(*PLAIN_TEXT.start()))
+            .max_length(Some(*PLAIN_TEXT.end()))
+            .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"))
+            .into()
+    }
+}
+
 /// What every accepted message has; it is served as it was published, with whatever else is in it.
 pub(in crate::http) enum OrderDocument {}
 

@@ -8,8 +8,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{DOCUMENT, Doubles, UID, read_reply, start};
-use crate::http::{front::Front, router::router, server, stall::WRITE_STALL};
+use super::{DOCUMENT, Doubles, LIMITS, UID, read_reply, start};
+use crate::http::{front::Front, head, router::router, seats::Seat, server};
 
 #[tokio::test]
 async fn a_stop_lets_a_request_finish_and_ends_idle_connections() {
@@ -49,7 +49,7 @@ async fn a_stop_is_not_held_up_by_half_a_request_nor_by_a_client_that_does_not_r
         client.read_exact(&mut [0; 12]).await.expect("it is being served");
     }
     server.stop.cancel();
-    let stopped = tokio::time::timeout(Duration::from_secs(20), server.task.wait()).await;
+    let stopped = tokio::time::timeout(server::LINGER * 3, server.task.wait()).await;
     stopped.expect("it does not wait for what the clients may do");
 }
 
@@ -67,7 +67,7 @@ async fn a_client_that_asks_on_and_on_and_never_reads_is_cut_off() {
     let asking =
         async { while asking.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await.is_ok() {} };
     let (after, ()) = tokio::join!(serving, asking);
-    assert_eq!(after.as_secs(), WRITE_STALL.as_secs());
+    assert_eq!(after.as_secs(), LIMITS.idle_timeout.as_secs());
 }
 
 fn front(doubles: &Doubles) -> Front {
@@ -75,6 +75,7 @@ fn front(doubles: &Doubles) -> Front {
     Front {
         router: TowerToHyperService::new(router(Arc::clone(&shared))),
         shared,
+        seat: Arc::new(Seat::new()),
         peer: SocketAddr::from(([127, 0, 0, 1], 1)),
     }
 }
@@ -95,16 +96,20 @@ async fn over_a_pipe(sent: &[u8]) -> (String, Duration) {
 #[tokio::test(start_paused = true)]
 async fn a_head_that_does_not_end_and_an_idle_connection_are_cut_off() {
     let slack = Duration::from_secs(1);
+    let (head, idle) = (LIMITS.header_timeout, LIMITS.idle_timeout);
     let (_, after) = over_a_pipe(b"GET /livez HTTP/1.1\r\nHost: loc").await;
-    assert!((server::HEADER_TIMEOUT..server::HEADER_TIMEOUT + slack).contains(&after), "{after:?}");
+    assert!((head..head + slack).contains(&after), "{after:?}");
     let (answer, after) = over_a_pipe(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!((server::HEADER_TIMEOUT..server::HEADER_TIMEOUT + slack).contains(&after), "{after:?}");
+    assert!((idle..idle + slack).contains(&after), "{after:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_head_that_is_too_long_is_431() {
-    let long = format!("GET /livez HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(server::MAX_HEADER_BYTES));
-    let (answer, _) = over_a_pipe(long.as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    for (length, told) in [(head::MAX_HEAD_BYTES, true), (head::MAX_READ_BYTES, false)] {
+        let long = format!("GET /livez HTTP/1.1\r\nConnection: close\r\nX: {}\r\n\r\n", "x".repeat(length));
+        let (answer, _) = over_a_pipe(long.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+        assert_eq!(answer.contains("application/problem+json"), told, "{answer}");
+    }
 }

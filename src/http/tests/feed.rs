@@ -58,8 +58,7 @@ async fn the_store_is_asked_once_a_second_for_all_who_listen_and_not_at_all_for_
     let listening = async {
         sleep(Duration::from_secs(3600)).await;
         assert_eq!(store.calls(), 0, "nobody listens");
-        let seats: Vec<_> = (0..MAX_STREAMS).map(|_| shared.feed.join(false)).collect();
-        assert!(seats.iter().all(Option::is_some) && shared.feed.join(false).is_none());
+        let seats: Vec<_> = std::iter::from_fn(|| shared.feed.join(false)).collect();
         sleep(Duration::from_millis(9500)).await;
         assert_eq!(store.calls(), 10, "at once and then every second, however many listen");
         drop(seats);
@@ -74,6 +73,14 @@ async fn the_store_is_asked_once_a_second_for_all_who_listen_and_not_at_all_for_
         never = feed::run(&shared) => match never {},
         () = listening => {}
     }
+}
+
+#[test]
+fn whoever_comes_without_a_token_leaves_streams_to_administrators() {
+    let shared = Doubles::new().shared();
+    let open: Vec<_> = std::iter::from_fn(|| shared.feed.join(false)).collect();
+    let admins: Vec<_> = std::iter::from_fn(|| shared.feed.join(true)).collect();
+    assert_eq!((open.len(), admins.len()), (MAX_STREAMS - 16, 16));
 }
 
 #[tokio::test(start_paused = true)]

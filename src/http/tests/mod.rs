@@ -10,6 +10,7 @@ mod service;
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -21,7 +22,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Api, Intake, Shared, Tokens, run};
+use super::{Api, Intake, Limits, Shared, Tokens, run};
 use crate::inbox::SubmitError;
 use crate::{
     cache::{Cache, testing::TestStore},
@@ -31,6 +32,13 @@ use crate::{
 const UID: &str = "b563feb7b2b84b6test";
 const DOCUMENT: &str = r#"{"order_uid":"b563feb7b2b84b6test"}"#;
 const MAX_MESSAGE_BYTES: usize = 1000;
+const LIMITS: Limits = Limits {
+    max_connections: 128,
+    header_timeout: Duration::from_secs(10),
+    body_timeout: Duration::from_secs(15),
+    idle_timeout: Duration::from_secs(75),
+    max_lookups: 4,
+};
 
 /// Answers as the test says, and keeps what it got.
 #[derive(Debug, Default)]
@@ -97,6 +105,7 @@ impl Doubles {
             upstream: None,
             tokens,
             max_message_bytes: MAX_MESSAGE_BYTES,
+            limits: LIMITS,
             stopping: self.stopping.clone(),
         }
     }

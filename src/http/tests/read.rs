@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -8,8 +8,8 @@ use axum::{
 };
 use tokio::time::Instant;
 
-use super::{DOCUMENT, Doubles, UID, start};
-use crate::http::orders;
+use super::{DOCUMENT, Doubles, LIMITS, UID, start};
+use crate::http::{lookups, orders};
 
 #[tokio::test]
 async fn an_order_is_served_as_it_was_published_from_the_store_and_then_from_the_cache() {
@@ -92,4 +92,39 @@ async fn a_reader_does_not_wait_for_ever_for_a_store_that_hangs() {
     let problem = orders::get(State(doubles.shared()), request).await.expect_err("the store hangs");
     assert_eq!(problem.into_response().status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(began.elapsed() < Duration::from_secs(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_unknown_uids_asks_the_store_with_a_few_at_once_and_the_rest_is_told_to_come_back() {
+    let doubles = Doubles::new();
+    doubles.store.pause();
+    let shared = doubles.shared();
+    let ask = async |n: usize| {
+        let request = Request::get(format!("/order/unknown-{n}")).body(Body::empty()).expect("a request");
+        let began = Instant::now();
+        let problem = orders::get(State(Arc::clone(&shared)), request).await.expect_err("it is not there");
+        (problem.into_response(), began.elapsed())
+    };
+    let answers = futures_util::future::join_all((0..LIMITS.max_connections).map(ask)).await;
+    assert_eq!(doubles.store.calls(), LIMITS.max_lookups);
+    let waited = |time: Duration| answers.iter().filter(|(_, after)| *after == time).count();
+    let (turned_away, queued) = (waited(Duration::ZERO), waited(lookups::TURN));
+    assert_eq!(queued, LIMITS.max_connections / 2);
+    assert_eq!(turned_away, LIMITS.max_connections / 2 - LIMITS.max_lookups);
+    assert!(answers.iter().all(|(answer, _)| answer.status() == StatusCode::SERVICE_UNAVAILABLE));
+    assert!(answers.iter().all(|(answer, _)| answer.headers().contains_key("retry-after")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_of_one_uid_share_a_look_up() {
+    let doubles = Doubles::new();
+    doubles.store.commit(UID, DOCUMENT);
+    let shared = doubles.shared();
+    let ask = async |_| {
+        let request = Request::get(format!("/order/{UID}")).body(Body::empty()).expect("a request");
+        orders::get(State(Arc::clone(&shared)), request).await.expect("it is there").status()
+    };
+    let answers = futures_util::future::join_all((0..100).map(ask)).await;
+    assert!(answers.iter().all(|status| *status == 200));
+    assert_eq!(doubles.store.calls(), 1);
 }
