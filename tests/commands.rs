@@ -64,3 +64,12 @@ fn check_reads_a_message_from_a_pipe() {
         assert_eq!((exit, &report["verdict"], &report["file"]), (Some(code), &verdict.into(), &"-".into()));
     }
 }
+
+/// Whoever can set the environment must not be able to hold a service that anybody uses.
+#[cfg(not(feature = "fail-points"))]
+#[test]
+fn the_binary_holds_no_fail_point() {
+    let binary = std::fs::read(env!("CARGO_BIN_EXE_orderbox")).unwrap();
+    let name = b"ORDERBOX_FAIL_POINT";
+    assert!(!binary.windows(name.len()).any(|window| window == name));
+}

@@ -14,7 +14,7 @@ use crate::{
 
 pub(crate) const EXAMPLES: &str = "\
 Exits 0 when everything that was received is accounted for, 1 when not, 2 when the database can't be read. It counts \
-every table in one snapshot and may be run while the service runs.
+every table in one snapshot and may be run while the service runs. It counts rows; it does not compare what is in them.
 
 Example:
   orderbox audit --database-url sqlite:///var/lib/orderbox/orderbox.db --json";

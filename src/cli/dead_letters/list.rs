@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::instant;
+use super::{instant, which::Narrow};
 use crate::{
     cli::{database, output},
     config::StoreSettings,
@@ -17,9 +17,8 @@ pub(super) struct List {
     #[arg(long)]
     all: bool,
 
-    /// Only those refused for this reason
-    #[arg(long)]
-    reason: Option<String>,
+    #[command(flatten)]
+    narrow: Narrow,
 
     /// Only those older than the one with this id: the next page
     #[arg(long, value_name = "ID")]
@@ -49,7 +48,7 @@ impl List {
 /// Prints the dead letters, newest first, without their payloads.
 async fn list(store: &dyn Store, options: &List) -> ExitCode {
     let filter = DeadLetterFilter {
-        reason: options.reason.clone(),
+        selection: options.narrow.selection(),
         resolution: if options.all { None } else { Some(Resolution::Open) },
         before: options.before,
         limit: options.limit.into(),
@@ -129,7 +128,10 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::{store::SourceKind, terminal::STEERING};
+    use crate::{
+        store::{Selection, SourceKind},
+        terminal::STEERING,
+    };
 
     fn letter(id: i64, order_uid: Option<&str>, errors: &str) -> DeadLetterSummary {
         DeadLetterSummary {
@@ -158,7 +160,7 @@ mod tests {
     }
 
     fn filter(limit: usize) -> DeadLetterFilter {
-        DeadLetterFilter { reason: None, resolution: None, before: None, limit }
+        DeadLetterFilter { selection: Selection::default(), resolution: None, before: None, limit }
     }
 
     #[test]

@@ -1,11 +1,19 @@
-//! `dead-letters`: what was refused, and why.
+//! `dead-letters`: what was refused, why, and what is done about it.
 
+mod bulk;
+mod discard;
 mod list;
 mod payload;
+mod replay;
 mod show;
+mod which;
 
 use std::process::ExitCode;
 
+use crate::{
+    cli::output,
+    store::{self, Store},
+};
 use clap::{Args, Subcommand};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -13,7 +21,10 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   orderbox dead-letters list --reason not_json
   orderbox dead-letters list --all --json
-  orderbox dead-letters show 17";
+  orderbox dead-letters show 17
+  orderbox dead-letters replay --edit mended.json 17
+  orderbox dead-letters replay --reason not_utf8 --dry-run
+  orderbox dead-letters discard --note 'a test of ours' 18 19";
 
 #[derive(Debug, Args)]
 pub(crate) struct DeadLetters {
@@ -28,6 +39,12 @@ enum Action {
 
     /// Everything about some dead letters: what is wrong with them, and their payloads
     Show(show::Show),
+
+    /// Put dead letters into the inbox again, as they are or edited; the originals stay as they are
+    Replay(replay::Replay),
+
+    /// Decide that dead letters are of no use; they stay, and are no longer open
+    Discard(discard::Discard),
 }
 
 impl DeadLetters {
@@ -35,8 +52,56 @@ impl DeadLetters {
         match self.action {
             Action::List(list) => list.run().await,
             Action::Show(show) => show.run().await,
+            Action::Replay(replay) => replay.run().await,
+            Action::Discard(discard) => discard.run().await,
         }
     }
+}
+
+/// Who acts, for `resolved_by` and the log.
+fn who() -> String {
+    let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let name = name.filter(|name| !name.is_empty() && !name.chars().any(char::is_control));
+    format!("cli:{}", name.as_deref().unwrap_or("unknown"))
+}
+
+/// Does something about each of these dead letters: exit 1 when one of them is not open, or not there.
+async fn one_by_one(
+    store: &dyn Store,
+    ids: &[i64],
+    done: &str,
+    then: &str,
+    act: impl AsyncFn(i64) -> store::Result<bool>,
+) -> ExitCode {
+    let (mut text, mut all) = (String::new(), true);
+    for &id in ids {
+        let acted = match act(id).await {
+            Ok(true) => {
+                text.push_str(&format!("dead letter {id} is {done}; {then}\n"));
+                continue;
+            }
+            Ok(false) => store.dead_letter(id, 0).await,
+            Err(cause) => Err(cause),
+        };
+        all = false;
+        match acted {
+            Ok(Some(letter)) => output::complain(format_args!(
+                "dead letter {id} is {} already, by {}",
+                letter.summary.resolution,
+                crate::terminal::printable(letter.resolved_by.as_deref().unwrap_or("nobody"))
+            )),
+            Ok(None) => output::complain(format_args!(
+                "there is no dead letter {id}; `orderbox dead-letters list --all` shows those there are"
+            )),
+            Err(cause) => {
+                output::complain(text.trim_end());
+                return output::failure(format_args!(
+                    "it is not known whether dead letter {id} is {done}: {cause}; running this again does no harm"
+                ));
+            }
+        }
+    }
+    output::answer(&text, if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// RFC 3339 in UTC, to the second.

@@ -7,7 +7,7 @@ use super::{instant, payload};
 use crate::{
     cli::{database, output},
     config::StoreSettings,
-    store::{DeadLetter, Store},
+    store::{DeadLetter, Replay, ReplayState, Store},
     terminal::printable,
 };
 
@@ -35,12 +35,14 @@ async fn show(store: &dyn Store, ids: &[i64]) -> ExitCode {
     let mut text = String::new();
     let mut missing = Vec::new();
     for id in ids {
-        match store.dead_letter(*id, usize::MAX).await {
-            Ok(Some(letter)) => {
+        let (letter, lineage) = tokio::join!(store.dead_letter(*id, usize::MAX), store.lineage(*id));
+        let found = letter.and_then(|letter| Ok(letter.zip(lineage?)));
+        match found {
+            Ok(Some((letter, lineage))) => {
                 if !text.is_empty() {
                     text.push('\n');
                 }
-                text.push_str(&described(&letter));
+                text.push_str(&described(&letter, lineage.replay.as_ref()));
             }
             Ok(None) => missing.push(id),
             Err(cause) => return output::failure(format_args!("the store can't be read: {cause}")),
@@ -54,7 +56,7 @@ async fn show(store: &dyn Store, ids: &[i64]) -> ExitCode {
     output::answer(&text, if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn described(letter: &DeadLetter) -> String {
+fn described(letter: &DeadLetter, replay: Option<&Replay>) -> String {
     let summary = &letter.summary;
     let mut text = format!("dead letter {} ({})\n", summary.id, summary.resolution);
     let mut line = |name: &str, value: Option<String>| {
@@ -77,6 +79,7 @@ fn described(letter: &DeadLetter) -> String {
     line("resolved_by", letter.resolved_by.clone());
     line("note", letter.note.clone());
     line("replay of", letter.parent_id.map(|id| format!("dead letter {id}")));
+    line("became", replay.map(became));
     let errors = summary.errors();
     if !errors.is_empty() {
         text.push_str(&format!(
@@ -96,6 +99,19 @@ fn described(letter: &DeadLetter) -> String {
     }
     payload::append(&mut text, &letter.payload);
     text
+}
+
+/// What the replay of a dead letter became.
+fn became(replay: &Replay) -> String {
+    let edited = if replay.edited == Some(true) { "edited, " } else { "" };
+    let state = match &replay.state {
+        ReplayState::Pending => "waits in the inbox until a service settles it".to_owned(),
+        ReplayState::Order(uid) => format!("order {uid}"),
+        ReplayState::History(uid) => format!("a former document of order {uid}"),
+        ReplayState::DeadLetter(id) => format!("dead letter {id}"),
+        ReplayState::Unchanged => "nothing: the order said the same already".to_owned(),
+    };
+    format!("{edited}{state}")
 }
 
 /// `None` for the sample order, which nobody published.
@@ -148,16 +164,17 @@ mod tests {
         let mut letter = letter(b"{\"order_uid\": nothing}");
         letter.summary.reason = "not_json".to_owned();
         letter.summary.errors = "[]".to_owned();
-        let text = described(&letter);
+        let text = described(&letter, None);
         assert!(text.contains("detail") && text.contains("column 16"), "{text}");
         assert!(!text.contains("0 errors"), "{text}");
     }
 
     #[test]
     fn everything_that_is_known_is_shown() {
-        insta::assert_snapshot!(described(&letter(
-            b"{\"order_uid\":\"uid\",\n\"payment\":{\"amount\":\"\x1b[31m\"}}"
-        )));
+        insta::assert_snapshot!(described(
+            &letter(b"{\"order_uid\":\"uid\",\n\"payment\":{\"amount\":\"\x1b[31m\"}}"),
+            None
+        ));
     }
 
     #[test]
@@ -173,7 +190,7 @@ mod tests {
         letter.note = Some(STEERING.to_owned());
         for payload in [Bytes::from_static(STEERING.as_bytes()), Bytes::from_static(b"\x1b[2J\x9b\xff")] {
             letter.payload = payload;
-            for line in described(&letter).lines() {
+            for line in described(&letter, None).lines() {
                 assert!(!line.contains(|character| STEERING.contains(character)), "{line:?}");
             }
         }
@@ -185,7 +202,7 @@ mod tests {
         letter.summary.published_at_ns = 0;
         letter.note = None;
         letter.parent_id = None;
-        let text = described(&letter);
+        let text = described(&letter, None);
         for name in ["published_at", "note", "replay of"] {
             assert!(!text.contains(name), "{text}");
         }
