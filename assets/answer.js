@@ -1,14 +1,11 @@
 // How the service is asked, and what is said when it does not answer as hoped.
 
 import { button, element } from "./dom.js";
+import { exchange } from "./exchange.js";
 import { busy, draw, message } from "./frame.js";
 import { get, parse } from "./json.js";
 import { say } from "./language.js";
-import { countdown, pause, retryAfter } from "./retry.js";
-import { authorization, refuse, token } from "./token.js";
-
-// The service gives its store 5 s; past four times that nobody is going to answer.
-const ANSWER_LIMIT_MS = 20_000;
+import { countdown, pause } from "./retry.js";
 
 // Answers that say "not now": the service's own, and those of a proxy before it.
 const NOT_NOW = [429, 502, 503, 504];
@@ -22,9 +19,9 @@ export async function ask(path, outage, signal, show, admin = false) {
   const view = outageView(outage);
   for (let count = 1; ; count += 1) {
     busy(true);
-    const answer = await answerOf(path, signal, admin);
+    const answer = await exchange(path, { signal, admin });
     if (signal.aborted) return;
-    if (answer.status === 0 || NOT_NOW.includes(answer.status)) await view.wait(answer, count, signal);
+    if (isNotNow(answer)) await view.wait(answer, count, signal);
     else return shown(answer);
     if (signal.aborted) return;
   }
@@ -38,24 +35,6 @@ export async function ask(path, outage, signal, show, admin = false) {
       const [title, why] = [say("answer.foreign"), say("answer.foreign_why")];
       draw(title, `${title}: ${why}`, message(title, [why], button(say("answer.again"), () => ask(path, outage, signal, show, admin))));
     }
-  }
-}
-
-async function answerOf(path, signal, admin) {
-  try {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
-    const sent = admin ? token() : null;
-    const response = await fetch(path, { signal: limit, headers: admin ? authorization() : {} });
-    const bytes = await response.arrayBuffer();
-    if (response.status === 401 && sent !== null && sent === token()) refuse();
-    return {
-      status: response.status,
-      text: new TextDecoder().decode(bytes),
-      size: bytes.byteLength,
-      retryAfter: retryAfter(response),
-    };
-  } catch {
-    return { status: 0, text: "", size: 0, retryAfter: 0 };
   }
 }
 
@@ -85,6 +64,11 @@ function outageView(outage) {
   }
 
   return { wait };
+}
+
+/** Whether another time the answer may be a better one; no answer at all is one of those. */
+export function isNotNow({ status }) {
+  return status === 0 || NOT_NOW.includes(status);
 }
 
 /** The `detail` of a problem document, or undefined when the text is something else. */

@@ -26,7 +26,7 @@ function open() {
   if (location.search !== filled) input.value = uid;
   filled = location.search;
   if (asked.has("dead_letter")) letterView(asked.get("dead_letter"), view.signal, open);
-  else if (asked.has("dead_letters")) deskView(asked, view.signal, open);
+  else if (asked.has("dead_letters")) deskView(asked, view.signal, open, go);
   else if (uid !== "") showOrder(uid, view.signal, open);
   else homeView(view.signal, open);
   markCurrent(asked);

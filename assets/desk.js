@@ -1,7 +1,11 @@
 // The dead-letter desk: which there are, by reason, newest first.
 
 import { ask, showRefusal } from "./answer.js";
+import { bulkSection } from "./bulk.js";
 import { button, element } from "./dom.js";
+import { draft, editOf } from "./drafts.js";
+import { filterOf, listQuery, parametersOf } from "./filter.js";
+import { filterForm } from "./filter_form.js";
 import { draw, viewLink } from "./frame.js";
 import { codeText, moment, number, say } from "./language.js";
 import { forgetButton, token, tokenForm } from "./token.js";
@@ -25,25 +29,22 @@ export function backToDesk() {
   return viewLink({ dead_letters: "", ...left }, say("letter.back"));
 }
 
-/** Shows the list that `asked`, the parameters of the address, names. */
-export function deskView(asked, signal, again) {
-  const filter = { reason: asked.get("dead_letters"), resolution: asked.get("resolution") ?? "open", before: asked.get("before") };
+/** Shows the list that `asked`, the parameters of the address, names; `go` opens another address. */
+export function deskView(asked, signal, again, go) {
+  const filter = filterOf(asked);
   if (token() === null) return showLocked(say("desk.title"), again);
-  left = Object.fromEntries([...asked].filter(([name]) => ["dead_letters", "resolution", "before"].includes(name)));
-  const query = new URLSearchParams({ limit: PAGE });
-  if (filter.reason !== "") query.set("reason", filter.reason);
-  if (filter.resolution !== "all") query.set("resolution", filter.resolution);
-  if (filter.before !== null) query.set("before", filter.before);
+  left = parametersOf(filter);
   const show = (answer) => {
-    if (answer.status === 200) showList(JSON.parse(answer.text), filter, again);
+    if (answer.status === 200) showList(JSON.parse(answer.text), filter, signal, again, go);
     else showUnread(answer, again);
   };
-  ask(`api/dead-letters?${query}`, say("answer.desk_unread"), signal, show, true);
+  ask(`api/dead-letters?${listQuery(filter, PAGE)}`, say("answer.desk_unread"), signal, show, true);
 }
 
-/** What stands in place of dead letters while there is no token. */
-export function showLocked(title, again) {
+/** What stands in place of dead letters while there is no token; `remarks` are further paragraphs. */
+export function showLocked(title, again, ...remarks) {
   const { node, field, wrong } = tokenForm(say("token.why_desk"), again);
+  node.prepend(...remarks.map((remark) => element("p", {}, remark)));
   draw(title, wrong ?? title, element("section", { class: "message" }, element("h2", {}, title), node), wrong === null ? null : field);
 }
 
@@ -55,35 +56,36 @@ export function showUnread(answer, again) {
   showRefusal(say("answer.status", { status: String(answer.status) }), answer, way);
 }
 
-function showList(page, filter, again) {
+function showList(page, filter, signal, again, go) {
   const title = say("desk.title");
   const letters = page.dead_letters;
   const rows = element("ol", { class: "rows letters" }, ...letters.map(row));
   const counts = page.open_by_reason;
   const noneIsOpen = filter.resolution === "open" && counts !== null && Object.keys(counts).length === 0;
   const none = say(noneIsOpen ? "desk.none_open" : "desk.none");
+  const bulk = bulkSection(filter, signal, again);
   const content = element(
     "section",
     { class: "desk" },
     element("header", {}, element("h2", {}, title), element("p", { class: "quiet" }, say("desk.intro"))),
     element("div", { class: "filters" }, reasons(counts, filter), resolutions(filter)),
+    filterForm(filter, go),
+    bulk,
     letters.length === 0 ? element("p", { class: "none" }, none) : rows,
     paging(page, filter),
     element("p", { class: "tools" }, forgetButton(again)),
   );
   const said = say(page.next_before === null ? "desk.said" : "desk.said_more", { n: letters.length });
   const links = [...rows.querySelectorAll("[data-letter]")];
-  draw(title, said, content, links.find((link) => link.dataset.letter === opened) ?? null);
+  // Who was in the bulk stays there; who comes back from a letter is at its place in the list.
+  const stay = document.activeElement.closest(".bulk") === null ? null : bulk.querySelector("[tabindex], button");
+  draw(title, said, content, links.find((link) => link.dataset.letter === opened) ?? stay);
   opened = null;
 }
 
 /** A link to the list with some of the filter changed; a page belongs to one filter, so another one begins anew. */
 function listLink(filter, change, ...label) {
-  const { reason, resolution, before } = { ...filter, before: null, ...change };
-  const parameters = { dead_letters: reason };
-  if (resolution !== "open") parameters.resolution = resolution;
-  if (before !== null) parameters.before = before;
-  return viewLink(parameters, ...label);
+  return viewLink(parametersOf({ ...filter, before: "", ...change }), ...label);
 }
 
 function choice(filter, change, ...label) {
@@ -123,7 +125,10 @@ function row(letter) {
   const at = new Date(letter.rejected_at);
   const link = viewLink({ dead_letter: letter.id }, `№ ${letter.id}`);
   link.dataset.letter = letter.id;
-  const state = letter.resolution === "open" ? [] : [element("span", { class: "badge" }, codeText("resolution", letter.resolution))];
+  const badge = (text) => element("span", { class: "badge" }, text);
+  const state = letter.resolution === "open" ? [] : [badge(codeText("resolution", letter.resolution))];
+  // What was typed there and not sent.
+  if (typeof draft(editOf(letter.id)) === "string") state.push(badge(say("desk.edited")));
   return element(
     "li",
     {},
@@ -138,17 +143,17 @@ function row(letter) {
   );
 }
 
-function firstError({ errors, reason }) {
+function firstError({ errors, errors_total: total, reason }) {
   if (errors.length === 0) return [];
   const [{ pointer, code, message: why }] = errors;
   const place = pointer === "" ? codeText("reason", reason) : pointer;
-  const more = errors.length === 1 ? [] : [" ", element("span", { class: "quiet" }, say("desk.more_errors", { n: errors.length - 1 }))];
+  const more = total === 1 ? [] : [" ", element("span", { class: "quiet" }, say("desk.more_errors", { n: total - 1 }))];
   return [element("bdi", { class: "code" }, place), " ", element("span", { title: why }, codeText("code", code)), ...more];
 }
 
 function paging(page, filter) {
   const links = [];
-  if (filter.before !== null) links.push(element("li", {}, listLink(filter, {}, say("desk.newest"))));
+  if (filter.before !== "") links.push(element("li", {}, listLink(filter, {}, say("desk.newest"))));
   if (page.next_before !== null) links.push(element("li", {}, listLink(filter, { before: String(page.next_before) }, say("desk.older"))));
   if (links.length === 0) return "";
   return element("nav", { class: "paging", "aria-label": say("desk.paging") }, element("ul", {}, ...links));

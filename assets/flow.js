@@ -3,6 +3,7 @@
 import { chart } from "./chart.js";
 import { element } from "./dom.js";
 import { announce, viewLink } from "./frame.js";
+import { gapsLine } from "./gaps.js";
 import { known, say, sayParts } from "./language.js";
 import { Past } from "./rates.js";
 
@@ -12,8 +13,8 @@ const past = new Past();
 // The states in which the numbers are those of now.
 const CURRENT = ["live", "partly", "failing"];
 
-/** The section, and `show(event, data)` that takes what stream.js tells. */
-export function flowSection() {
+/** The section, and `show(event, data)` that takes what stream.js tells, until `signal` is aborted. */
+export function flowSection(signal) {
   const state = element("p", { class: "state" });
   const figures = new Map();
   const list = element("dl", { class: "figures" });
@@ -25,11 +26,13 @@ export function flowSection() {
   figures.get("lag").remark.textContent = say("flow.lag_what");
   figures.get("open").remark.append(viewLink({ dead_letters: "" }, say("flow.to_desk")));
   const rates = chart();
+  const gaps = gapsLine(signal);
   const node = element(
     "section",
     { class: "flow", "aria-labelledby": "flow" },
     element("header", {}, element("h2", { id: "flow" }, say("nav.flow")), state),
     list,
+    gaps.node,
     rates.node,
   );
 
@@ -77,6 +80,7 @@ export function flowSection() {
     if (event === "lost") tell(event, lost(data), say("flow.lost"));
     if (event !== "flow") return;
     past.add(data);
+    gaps.show(data.gaps_open);
     if (data.received === null) tell("failing", [say("flow.failing")], say("flow.failing"));
     else if (data.status !== "ok") tell("partly", partly(), say("flow.partly"));
     else tell("live", [say("flow.live")], say("flow.live"));

@@ -11,7 +11,7 @@ import { checkToken, forgetButton, token, tokenForm } from "./token.js";
 
 /** Shows the flow until `signal` is aborted; `again` draws the view anew, for when there is another token. */
 export function homeView(signal, again) {
-  const flow = flowSection();
+  const flow = flowSection(signal);
   const newest = newestSection();
   const orders = element("section", { class: "newest", "aria-labelledby": "newest" });
   const title = element("h2", { id: "newest" }, say("newest.title"));

@@ -67,6 +67,11 @@ export function codeText(list, code, values = {}) {
   return Object.hasOwn(TEXTS, `${list}.${code}`) ? say(`${list}.${code}`, values) : code;
 }
 
+/** The codes of the service in a list of texts, such as `code`. */
+export function codesOf(list) {
+  return Object.keys(TEXTS).flatMap((key) => (key.startsWith(`${list}.`) ? [key.slice(list.length + 1)] : []));
+}
+
 /** A number for people: whole from 10 on, with two digits below. */
 export function number(value) {
   return (Number.isInteger(value) || value >= 10 ? formats.whole : formats.short).format(value);

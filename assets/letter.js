@@ -4,11 +4,14 @@ import { ask } from "./answer.js";
 import { textView } from "./bytes.js";
 import { backToDesk, noteOpened, showLocked, showUnread } from "./desk.js";
 import { button, element } from "./dom.js";
+import { draft, editOf } from "./drafts.js";
 import { draw, message, viewLink } from "./frame.js";
 import { bytesOf, firstBroken, hexView, offsetOf } from "./hex.js";
-import { codeText, moment, say, sayParts } from "./language.js";
+import { codeText, say } from "./language.js";
+import { historySection, letterPath } from "./lineage.js";
 import { faultOf, placesOf, positionsOf, rootOf } from "./locate.js";
 import { shareTools } from "./lookup.js";
+import { mendSection } from "./mend.js";
 import { token } from "./token.js";
 import { facts } from "./value.js";
 
@@ -18,13 +21,14 @@ const WIDE = "(min-width: 62rem)";
 /** Shows the dead letter of this id. */
 export function letterView(id, signal, again) {
   noteOpened(id);
-  if (token() === null) return showLocked(say("letter.name", { id }), again);
+  const kept = typeof draft(editOf(id)) === "string" ? [say("mend.kept")] : [];
+  if (token() === null) return showLocked(say("letter.name", { id }), again, ...kept);
   const show = (answer) => {
-    if (answer.status === 200) showLetter(JSON.parse(answer.text), signal);
+    if (answer.status === 200) showLetter(JSON.parse(answer.text), signal, again);
     else if (answer.status === 404) showMissing(id);
     else showUnread(answer, again);
   };
-  ask(`api/dead-letters/${encodeURIComponent(id)}`, say("answer.desk_unread"), signal, show, true);
+  ask(letterPath(id), say("answer.desk_unread"), signal, show, true);
 }
 
 function showMissing(id) {
@@ -32,9 +36,11 @@ function showMissing(id) {
   draw(title, title, message(title, [], backToDesk()));
 }
 
-function showLetter(letter, signal) {
+function showLetter(letter, signal, again) {
   const name = say("letter.name", { id: String(letter.id) });
   const view = bodyOf(letter);
+  const isShown = () => new URLSearchParams(location.search).get("dead_letter") === String(letter.id);
+  const mend = mendSection(letter, isShown, again);
   const content = element(
     "article",
     { class: "order letter" },
@@ -45,6 +51,7 @@ function showLetter(letter, signal) {
       element("h2", {}, name, " ", element("span", { class: "badge" }, codeText("resolution", letter.resolution))),
       element("div", { class: "tools" }, ...shareTools(), saveLink(letter, signal)),
       facts(about(letter)),
+      mend.node,
     ),
     element(
       "section",
@@ -59,9 +66,9 @@ function showLetter(letter, signal) {
       ...cutOff(letter),
       ...view.nodes,
     ),
-    historySection(letter),
+    historySection(letter, signal, again),
   );
-  draw(name, `${name}: ${codeText("reason", letter.reason)}`, content);
+  draw(name, mend.told?.textContent ?? `${name}: ${codeText("reason", letter.reason)}`, content, mend.told);
 }
 
 function about(letter) {
@@ -161,29 +168,4 @@ function saveLink(letter, signal) {
   const url = URL.createObjectURL(new Blob([bytesOf(letter.payload_base64)], { type: "application/octet-stream" }));
   signal.addEventListener("abort", () => URL.revokeObjectURL(url));
   return element("a", { href: url, download: `dead-letter-${letter.id}.${letter.payload_text === null ? "bin" : "json"}` }, say("letter.save"));
-}
-
-function historySection(letter) {
-  const steps = [
-    [say("letter.published"), letter.published_at],
-    [say("letter.received"), letter.received_at],
-    [say("letter.rejected"), letter.rejected_at],
-  ];
-  if (letter.parent_id !== null) {
-    const parent = viewLink({ dead_letter: letter.parent_id }, say("letter.name", { id: String(letter.parent_id) }));
-    steps.unshift([element("span", {}, ...sayParts("letter.parent", { parent })), null]);
-  }
-  const end = [];
-  if (letter.resolution === "open") steps.push([say("letter.open"), null]);
-  else {
-    const by = letter.resolved_by === null ? "" : `, ${say("letter.by", { who: letter.resolved_by })}`;
-    steps.push([element("span", {}, codeText("resolution", letter.resolution), element("bdi", {}, by)), letter.resolved_at]);
-    if (letter.note !== null) end.push(element("blockquote", {}, letter.note));
-  }
-  const rows = steps.map(([what, at]) => element("li", {}, what, ...(at === null ? [] : [" ", timeOf(at)])));
-  return element("section", { class: "history" }, element("h3", {}, say("letter.history")), element("ol", {}, ...rows), ...end);
-}
-
-function timeOf(at) {
-  return element("time", { class: "quiet", datetime: at, title: at }, moment(new Date(at)));
 }

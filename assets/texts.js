@@ -1,8 +1,12 @@
 // Every text of the page, English and Russian side by side. {name} is a place that language.js fills; a text that depends
 // on a number is a table of the plural forms of its language.
 
+import { DESK_TEXTS } from "./desk_texts.js";
+
 /** Text by key: [English, Russian]. */
 export const TEXTS = {
+  ...DESK_TEXTS,
+
   "language.other": ["Русский", "English"],
   "browser.old": ["This browser is too old for this page", "Этот браузер слишком стар для этой страницы"],
   "browser.old_why": [
@@ -156,6 +160,20 @@ export const TEXTS = {
   "flow.failing": ["The store does not answer: its numbers are unknown", "Хранилище не отвечает: его числа неизвестны"],
   "flow.partly": ["Live; a part of the service is failing:", "На связи; часть сервиса не работает:"],
   "flow.health": ["which one", "какая"],
+  "gaps.open": [
+    { one: "{n} gap is open: messages between others of a channel never came.", other: "{n} gaps are open: messages between others of a channel never came." },
+    {
+      one: "Открыт {n} пропуск: часть сообщений канала так и не пришла.",
+      few: "Открыто {n} пропуска: часть сообщений канала так и не пришла.",
+      many: "Открыто {n} пропусков: часть сообщений канала так и не пришла.",
+      other: "Открыто {n} пропуска: часть сообщений канала так и не пришла.",
+    },
+  ],
+  "gaps.messages": [
+    { one: "{n} message", other: "{n} messages" },
+    { one: "{n} сообщение", few: "{n} сообщения", many: "{n} сообщений", other: "{n} сообщения" },
+  ],
+  "gaps.seen": ["noticed {time}", "замечено {time}"],
   "flow.lost": ["Connection lost", "Связь потеряна"],
   "flow.lost_in": ["Connection lost, next try in {seconds} s", "Связь потеряна, новая попытка через {seconds} с"],
   "flow.refused_in": ["No connection: {why}; next try in {seconds} s", "Нет связи: {why}; новая попытка через {seconds} с"],
@@ -194,70 +212,6 @@ export const TEXTS = {
     "Токен неверный или остался от прошлого запуска сервиса. Он забыт.",
   ],
   "token.forget": ["Forget the token", "Забыть токен"],
-
-  "desk.title": ["Dead letters", "Отклонённые сообщения"],
-  "desk.intro": [
-    "Messages that are no orders, kept byte for byte with every reason. Newest first.",
-    "Сообщения, из которых не получился заказ: сохранены байт в байт, с каждой причиной. Сначала новые.",
-  ],
-  "desk.reasons": ["By reason", "По причине"],
-  "desk.resolutions": ["By state", "По состоянию"],
-  "desk.every_reason": ["All", "Все"],
-  "desk.any_state": ["Any state", "В любом состоянии"],
-  "desk.none": ["None found.", "Ничего не найдено."],
-  "desk.none_open": ["None is open: everything that came was accepted or dealt with.", "Всё, что пришло, принято или разобрано."],
-  "desk.older": ["Older", "Старее"],
-  "desk.newest": ["Newest", "Самые новые"],
-  "desk.paging": ["Pages", "Страницы"],
-  "desk.more_errors": [{ one: "and {n} more", other: "and {n} more" }, { one: "и ещё {n}", few: "и ещё {n}", many: "и ещё {n}", other: "и ещё {n}" }],
-  "desk.said": [
-    { one: "{n} dead letter", other: "{n} dead letters" },
-    { one: "{n} отклонённое сообщение", few: "{n} отклонённых сообщения", many: "{n} отклонённых сообщений", other: "{n} отклонённых сообщения" },
-  ],
-
-  "desk.said_more": [
-    { one: "{n} dead letter, and there are older ones", other: "{n} dead letters, and there are older ones" },
-    {
-      one: "{n} отклонённое сообщение, есть и более старые",
-      few: "{n} отклонённых сообщения, есть и более старые",
-      many: "{n} отклонённых сообщений, есть и более старые",
-      other: "{n} отклонённых сообщения, есть и более старые",
-    },
-  ],
-
-  "letter.name": ["Dead letter {id}", "Отклонённое сообщение {id}"],
-  "letter.back": ["All dead letters", "Все отклонённые"],
-  "letter.missing": ["There is no dead letter {id}", "Нет отклонённого сообщения {id}"],
-  "letter.uid": ["Order uid", "uid заказа"],
-  "letter.no_uid": ["none that can be read", "не читается"],
-  "letter.source": ["Source", "Источник"],
-  "letter.channel": ["Channel", "Канал"],
-  "letter.sequence": ["Sequence", "Номер в канале"],
-  "letter.message_id": ["Message id", "id сообщения"],
-  "letter.errors": ["What is wrong ({n})", "Что не так ({n})"],
-  "letter.whole": ["the whole message", "сообщение целиком"],
-  "letter.no_place": ["not found in the bytes", "место в байтах не найдено"],
-  "letter.place": ["Line {line}, character {column}", "Строка {line}, символ {column}"],
-  "letter.offset": ["Offset {at}", "Смещение {at}"],
-  "letter.bytes": ["As it came ({size})", "Как пришло ({size})"],
-  "letter.bytes_label": ["The bytes of the message, as text", "Байты сообщения как текст"],
-  "letter.hex_label": ["The bytes of the message, in hexadecimal", "Байты сообщения в шестнадцатеричном виде"],
-  "letter.no_bytes": ["The message has no bytes.", "В сообщении нет ни одного байта."],
-  "letter.end": ["end of the text", "конец текста"],
-  "letter.more_bytes": ["Show more bytes: {drawn} of {all} are shown", "Показать ещё: показано {drawn} из {all} байт"],
-  "letter.truncated": ["Only the beginning is shown: {shown}.", "Показано только начало: {shown}."],
-  "letter.save": ["Save as a file", "Сохранить файлом"],
-  "letter.history": ["What happened", "Что с ним было"],
-  "letter.published": ["Published", "Опубликовано"],
-  "letter.received": ["Received", "Получено"],
-  "letter.rejected": ["Rejected", "Отклонено"],
-  "letter.open": ["Open: nobody has dealt with it yet", "Не разобрано: им ещё никто не занимался"],
-  "letter.by": ["by {who}", "кем: {who}"],
-  "letter.parent": ["It is a replay of {parent}", "Это повтор: {parent}"],
-  "letter.size_bytes": [
-    { one: "{n} byte", other: "{n} bytes" },
-    { one: "{n} байт", few: "{n} байта", many: "{n} байт", other: "{n} байта" },
-  ],
 
   "resolution.open": ["Open", "Не разобрано"],
   "resolution.replayed": ["Replayed", "Отправлено повторно"],

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     ENTER, LAMP, TAB, TOO_WIDE, Visit,
-    flow::{failing, flow},
+    flow::{failing, flow, gaps},
     order, visit,
 };
 
@@ -42,7 +42,8 @@ async fn axe_finds_nothing(scheme: &str, width: u32) {
         page.shop.put("one", order("one", &[LAMP, r#"{"odd":1}"#].join(","), r#","other":1"#));
         page.shop.refuse(b"{\"a\":\"\x7f\", \"a\":1}", "invalid_fields", &[("/items", "missing"), ("/a", "duplicate_key")]);
         page.shop.refuse(b"abc\xff", "not_utf8", &[]);
-        page.shop.amend(2, json!({ "resolution": "replayed", "resolved_at": "2026-01-02T03:04:05Z", "note": "mended", "parent_id": 1 }));
+        let replay = json!({ "message_id": "replay:2.1", "edited": true, "state": "order", "order_uid": "one", "dead_letter_id": null });
+        page.shop.amend(2, json!({ "resolution": "replayed", "resolved_at": "2026-01-02T03:04:05Z", "note": "mended", "parent_id": 1, "replay": replay }));
         page.shop.tell("flow", flow(0, 0, 0, 0));
         page.shop.tell("orders", json!({ "orders": [{ "order_uid": "one", "updated_at": "2026-01-01T06:22:19Z" }] }));
         let views = [
@@ -67,18 +68,42 @@ async fn axe_finds_nothing(scheme: &str, width: u32) {
             page.browser.run("document.querySelector('details')?.setAttribute('open', '')").await;
             page.nothing_is_wrong(path).await;
         }
+        page.open("/?dead_letter=1").await;
+        page.press_button("Discard…").await;
+        page.nothing_is_wrong("a question").await;
+        page.press_button("Cancel").await;
+        page.press_button("Edit and replay").await;
+        page.nothing_is_wrong("an edit").await;
+        page.press_button("Drop the edit").await;
+        page.click("#to_desk").await;
+        page.press_button("Replay or discard all that match…").await;
+        page.browser.until("document.querySelectorAll('.bulk button').length === 3").await;
+        page.nothing_is_wrong("a choice").await;
+        page.shop.room(0);
+        page.press_button("Replay all 1").await;
+        page.click("dialog [type=submit]").await;
+        page.browser.text(".bulk progress").await;
+        page.nothing_is_wrong("a bulk").await;
+        page.press_button("Stop").await;
+        page.press_button("Close").await;
         page.open("/").await;
         for second in 1..6 {
             page.tell("flow", flow(second, u64::from(second) * 9, u64::from(second) * 7, u64::from(second))).await;
         }
         page.figure("received", "9 /s").await;
         page.nothing_is_wrong("a filled chart").await;
-        let mut partly = flow(6, 54, 42, 6);
+        page.shop.report(gaps());
+        let mut gap = flow(6, 54, 42, 6);
+        gap["gaps_open"] = json!(1);
+        page.tell("flow", gap).await;
+        page.browser.text(".gaps li").await;
+        page.nothing_is_wrong("a gap").await;
+        let mut partly = flow(7, 54, 42, 6);
         partly["status"] = json!("failing");
         page.tell("flow", partly).await;
         page.browser.text("[data-kind=partly] .state a").await;
         page.nothing_is_wrong("a part that fails").await;
-        page.tell("flow", failing(7)).await;
+        page.tell("flow", failing(8)).await;
         page.browser.text(".flow[data-kind=failing]").await;
         page.nothing_is_wrong("a store that fails").await;
         page.shop.down(true);

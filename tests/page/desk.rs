@@ -1,12 +1,13 @@
 //! The list of dead letters.
 
+use orderbox::order::ErrorCode;
 use serde_json::json;
 
-use super::{Visit, visit};
+use super::{ENTER, Visit, visit};
 
 impl Visit {
     /// Opens the desk with the token.
-    async fn open_desk(&self) {
+    pub(super) async fn open_desk(&self) {
         self.sign_in().await;
         self.click("#to_desk").await;
         self.browser.text(".desk").await;
@@ -82,6 +83,51 @@ async fn dead_letters_are_listed_newest_first_and_filtered_by_reason_and_state()
         }
         page.open("/?dead_letters=").await;
         page.until_text(".none", "None is open: everything that came was accepted or dealt with.").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_filter_by_code_uid_and_time_is_kept_in_the_address() {
+    visit(async |page| {
+        let many: Vec<_> = (0..30).map(|_| ("/items", "missing")).collect();
+        for (errors, day) in [(&many[..], 1), (&[("/a", "blank")], 2), (&[("/a", "blank")], 3)] {
+            let id = page.shop.refuse(b"{}", "invalid_fields", errors);
+            page.shop.amend(id, json!({ "order_uid": format!("u & {id}"), "rejected_at": format!("2026-01-0{day}T00:00:00Z") }));
+        }
+        page.open_desk().await;
+        // All errors count, also those that a list leaves out.
+        page.until_text(".letters li:nth-child(3) p:last-child", "/items Missing and 29 more").await;
+        page.click(".narrow summary").await;
+        let codes = "return [...document.querySelectorAll('#filter_code option')].map(option => option.value).filter(Boolean)";
+        let mut known: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        let mut offered: Vec<String> = serde_json::from_value(page.browser.run(codes).await).unwrap();
+        known.sort_unstable();
+        offered.sort_unstable();
+        assert_eq!(offered, known);
+        page.browser.run("document.getElementById('filter_code').value = 'blank'; document.getElementById('filter_until').value = '2026-01-03T00:00'").await;
+        page.press_button("Filter").await;
+        page.browser.until("document.querySelectorAll('[data-letter]').length === 1").await;
+        assert_eq!(page.ids().await, json!([2]));
+        assert_eq!(page.path().await, "/?dead_letters=&code=blank&until=2026-01-03T00%3A00%3A00Z");
+        // Another choice keeps the rest, the look-up stays out of it, and what is filled in is seen.
+        page.click(".filters nav:last-child li:last-child a").await;
+        page.browser.until("location.search.endsWith('&resolution=all')").await;
+        page.browser.until("document.getElementById('filter_code')?.value === 'blank'").await;
+        page.type_over("#filter_uid", &format!("u & 2{ENTER}")).await;
+        page.browser.until("location.search.includes('uid=u+%26+2')").await;
+        page.browser.until("document.querySelectorAll('[data-letter]').length === 1").await;
+        assert_eq!(page.browser.run("return document.getElementById('order_uid').value").await, "");
+        page.click("[data-letter]").await;
+        page.click(".kind a").await;
+        page.browser.until("document.getElementById('filter_until')?.value.startsWith('2026-01-03T00:00')").await;
+        page.click(".narrow a").await;
+        page.browser.until("document.querySelectorAll('[data-letter]').length === 3").await;
+        assert_eq!(page.path().await, "/?dead_letters=&resolution=all");
+        page.open("/?dead_letters=&since=2026-01-02T00%3A00%3A00Z&until=2026-01-03T00%3A00%3A00Z").await;
+        page.browser.until("document.querySelectorAll('[data-letter]').length === 1").await;
+        page.open("/?dead_letters=&since=yesterday").await;
+        page.until_text(".message p", "since is no time of RFC 3339").await;
     })
     .await;
 }

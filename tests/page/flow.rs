@@ -35,6 +35,16 @@ pub(super) fn failing(second: u32) -> Value {
     event
 }
 
+/// What /api/status says of an open gap and of one that was closed.
+pub(super) fn gaps() -> Value {
+    let gap = |first: u64, last: u64, closed_at: Value| {
+        json!({ "source": "stan", "channel": "orders", "first": first, "last": last, "messages": last - first + 1,
+            "seen_at": "2026-01-01T00:00:03Z", "closed_at": closed_at })
+    };
+    let closed = gap(3, 4, json!("2026-01-01T00:00:05Z"));
+    json!({ "gaps": { "open": 1, "latest": [gap(1201, 1203, Value::Null), closed] } })
+}
+
 pub(super) fn orders(uids: &[&str]) -> Value {
     let order = |uid: &&str| {
         json!({ "order_uid": uid, "source": "stan", "channel": "orders", "sequence": 7, "published_at": "2026-01-01T00:00:00.000000001Z",
@@ -191,6 +201,42 @@ async fn the_list_stands_still_while_somebody_is_in_it() {
         assert_eq!(page.browser.run("return document.activeElement.textContent").await, "one");
         page.browser.run("document.activeElement.blur()").await;
         page.until_text(".newest li a", "two").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn open_gaps_are_named_beside_the_flow_and_nothing_is_said_without_any() {
+    visit(async |page| {
+        page.open("/").await;
+        for (second, open) in [(0, None), (1, Some(Value::Null)), (2, Some(json!(0)))] {
+            let mut event = flow(second, 10, 10, 0);
+            if let Some(open) = open {
+                event["gaps_open"] = open;
+            }
+            page.tell("flow", event).await;
+            page.until_text(".times span:last-child", "now").await;
+            assert_eq!(page.texts(".gaps > *").await, json!([]));
+        }
+        page.shop.report(gaps());
+        let mut event = flow(3, 10, 10, 0);
+        event["gaps_open"] = json!(1);
+        page.tell("flow", event.clone()).await;
+        let said = "1 gap is open: messages between others of a channel never came.";
+        page.until_text(".gaps p", said).await;
+        page.until_text(".gaps ul", "stan orders 1201–1203 3 messages, noticed 1 Jan 2026, 00:00:03 UTC")
+            .await;
+        page.browser
+            .until(&format!("document.getElementById('announce').textContent === {}", json!(said)))
+            .await;
+        // Without an answer of /api/status the count stays.
+        page.shop.report(json!({}));
+        event["gaps_open"] = json!(2);
+        page.tell("flow", event.clone()).await;
+        page.until_text(".gaps", "2 gaps are open: messages between others of a channel never came.").await;
+        event["gaps_open"] = json!(0);
+        page.tell("flow", event).await;
+        page.browser.until("document.querySelector('.gaps').childElementCount === 0").await;
     })
     .await;
 }

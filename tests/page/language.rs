@@ -56,7 +56,8 @@ fn sources() -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let named = files.filter(|path| {
-        path.extension().is_some_and(|kind| kind == "js" || kind == "html") && !path.ends_with("texts.js")
+        path.extension().is_some_and(|kind| kind == "js" || kind == "html")
+            && !path.to_str().unwrap().ends_with("texts.js")
     });
     named.map(|path| fs::read_to_string(path).unwrap()).collect()
 }
@@ -105,6 +106,9 @@ async fn every_view_speaks_the_language_of_the_browser_or_the_one_chosen() {
         page.shop.put("one", order("one", &[LAMP, r#"{"odd":1}"#].join(","), r#","other":1"#));
         page.shop.refuse(b"{}", "invalid_fields", &[("/items", "missing")]);
         page.shop.refuse(b"\xff", "not_utf8", &[]);
+        page.shop.refuse(b"{", "not_json", &[]);
+        let replay = json!({ "message_id": "replay:3.1", "edited": true, "state": "unchanged", "order_uid": null, "dead_letter_id": null });
+        page.shop.amend(3, json!({ "resolution": "replayed", "parent_id": 1, "replay": replay }));
         page.shop.tell("flow", flow(0, 5, 2, 1));
         page.shop.tell("orders", orders(&["one"]));
         let (english, russian) = (0, 1);
@@ -121,6 +125,7 @@ async fn every_view_speaks_the_language_of_the_browser_or_the_one_chosen() {
                 "/?dead_letters=",
                 "/?dead_letter=1",
                 "/?dead_letter=2",
+                "/?dead_letter=3",
                 "/?dead_letter=9",
             ] {
                 page.open(path).await;

@@ -7,7 +7,7 @@ use crate::support::stan_server::eventually;
 
 impl Visit {
     /// Opens a dead letter by a link to it.
-    async fn open_letter(&self, id: usize) {
+    pub(super) async fn open_letter(&self, id: usize) {
         self.open(&format!("/?dead_letter={id}")).await;
         self.browser
             .until(&format!(
@@ -149,7 +149,7 @@ async fn what_was_done_with_it_stands_below_and_leads_to_what_it_is_a_replay_of(
         let history = page.browser.run("return document.querySelector('.history').innerText.replace(/\\s+/g, ' ')").await;
         assert_eq!(
             history,
-            "What happened It is a replay of Dead letter 1 Published 1 Jan 2026, 00:00:00 UTC Received 1 Jan 2026, 00:00:01 UTC \
+            "What happened It is a replay of Dead letter 1 1 Jan 2026, 00:00:02 UTC Published 1 Jan 2026, 00:00:00 UTC Received 1 Jan 2026, 00:00:01 UTC \
              Rejected 1 Jan 2026, 00:00:02 UTC Discarded, by Anna 2 Jan 2026, 03:04:05 UTC a <b>test</b>"
         );
         page.click(".history a").await;

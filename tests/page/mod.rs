@@ -1,6 +1,7 @@
 //! The page at `/` in a real browser, over a stand-in for the service; `service` has the service itself.
 
 mod accessible;
+mod bulk;
 mod connection;
 mod desk;
 mod document;
@@ -9,6 +10,7 @@ mod language;
 mod letter;
 mod looks;
 mod lookup;
+mod mend;
 mod pictures;
 mod service;
 mod shop;

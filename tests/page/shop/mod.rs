@@ -1,5 +1,7 @@
 //! A stand-in for the service behind the page: it can hold any document and any dead letter, tell any event, and be down.
 
+mod desk;
+
 use std::{
     collections::{BTreeMap, HashMap},
     convert::Infallible,
@@ -12,7 +14,7 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    extract::{Path, Query, State},
+    extract::{Query, State},
     http::{
         HeaderMap, StatusCode,
         header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
@@ -20,19 +22,22 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
 use orderbox::http::page_routes;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use self::desk::Desk;
+pub(in crate::page) use self::desk::Mishap;
+
 /// The only token it takes.
-pub(super) const TOKEN: &str = "a-token-of-the-shop";
+pub(in crate::page) const TOKEN: &str = "a-token-of-the-shop";
 
 /// Answers as the service does.
 #[derive(Debug)]
-pub(super) struct Shop {
+pub(in crate::page) struct Shop {
     documents: Mutex<HashMap<String, String>>,
-    letters: Mutex<Vec<Value>>,
+    desk: Desk,
+    status: Mutex<Value>,
     down: AtomicBool,
     stranger: AtomicBool,
     restarted: AtomicBool,
@@ -49,10 +54,11 @@ enum Told {
 }
 
 impl Shop {
-    pub(super) fn new() -> Self {
+    pub(in crate::page) fn new() -> Self {
         Self {
             documents: Mutex::default(),
-            letters: Mutex::default(),
+            desk: Desk::default(),
+            status: Mutex::new(json!({})),
             down: AtomicBool::new(false),
             stranger: AtomicBool::new(false),
             restarted: AtomicBool::new(false),
@@ -62,75 +68,60 @@ impl Shop {
         }
     }
 
-    pub(super) fn put(&self, uid: &str, document: impl Into<String>) {
+    /// What /api/status answers.
+    pub(in crate::page) fn report(&self, status: Value) {
+        *self.status.lock().unwrap() = status;
+    }
+
+    pub(in crate::page) fn put(&self, uid: &str, document: impl Into<String>) {
         self.documents.lock().unwrap().insert(uid.to_owned(), document.into());
     }
 
     /// Whether every route but the page answers 503.
-    pub(super) fn down(&self, down: bool) {
+    pub(in crate::page) fn down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
     }
 
     /// Whether something that is not the service answers for it, as a proxy may: with a page, and 200.
-    pub(super) fn stranger(&self, stranger: bool) {
+    pub(in crate::page) fn stranger(&self, stranger: bool) {
         self.stranger.store(stranger, Ordering::SeqCst);
     }
 
     /// Ends every stream and takes the token no more: after a new start there is another one.
-    pub(super) fn restart(&self) {
+    pub(in crate::page) fn restart(&self) {
         self.restarted.store(true, Ordering::SeqCst);
         self.cut();
     }
 
-    /// Adds a dead letter that came after those there are; `errors` are `[pointer, code]`. Gives its id.
-    pub(super) fn refuse(&self, payload: &[u8], reason: &str, errors: &[(&str, &str)]) -> usize {
-        let mut letters = self.letters.lock().unwrap();
-        let id = letters.len() + 1;
-        let errors: Vec<_> = errors
-            .iter()
-            .map(|(pointer, code)| json!({ "pointer": pointer, "code": code, "message": format!("breaks the rule {code}") }))
-            .collect();
-        letters.push(json!({
-            "id": id, "message_id": format!("stan:test-cluster/orders/{id}@1767225600000000000"), "source": "stan",
-            "channel": "orders", "sequence": id, "published_at": "2026-01-01T00:00:00.000000001Z", "order_uid": null,
-            "reason": reason, "errors": errors, "bytes": payload.len(), "received_at": "2026-01-01T00:00:01.5Z",
-            "rejected_at": "2026-01-01T00:00:02Z", "resolution": "open", "truncated": false, "detail": null,
-            "payload_base64": BASE64_STANDARD.encode(payload), "payload_text": std::str::from_utf8(payload).ok(),
-            "resolved_at": null, "resolved_by": null, "note": null, "parent_id": null,
-        }));
-        id
-    }
-
-    /// Sets members of a dead letter.
-    pub(super) fn amend(&self, id: usize, with: Value) {
-        let Value::Object(with) = with else { panic!("{with} is no object") };
-        self.letters.lock().unwrap()[id - 1].as_object_mut().unwrap().extend(with);
+    /// Takes the token again.
+    pub(in crate::page) fn relent(&self) {
+        self.restarted.store(false, Ordering::SeqCst);
     }
 
     /// Tells an event to every open stream, and to those that open later.
-    pub(super) fn tell(&self, event: &'static str, data: Value) {
+    pub(in crate::page) fn tell(&self, event: &'static str, data: Value) {
         self.last.lock().unwrap().insert(event, data.clone());
         // Nobody need be listening.
         drop(self.events.send(Told::Event(event, data)));
     }
 
     /// Ends every open stream.
-    pub(super) fn cut(&self) {
+    pub(in crate::page) fn cut(&self) {
         drop(self.events.send(Told::Cut));
     }
 
     /// How many streams are open.
-    pub(super) fn listening(&self) -> usize {
+    pub(in crate::page) fn listening(&self) -> usize {
         self.listening.load(Ordering::SeqCst)
     }
 
-    pub(super) fn routes(self: &Arc<Self>) -> Router {
+    pub(in crate::page) fn routes(self: &Arc<Self>) -> Router {
         page_routes()
             .route("/order", get(order))
             .route("/api/events", get(events))
             .route("/api/orders/recent", get(recent))
-            .route("/api/dead-letters", get(letters))
-            .route("/api/dead-letters/{id}", get(letter))
+            .route("/api/status", get(status))
+            .merge(desk::routes())
             .with_state(Arc::clone(self))
     }
 
@@ -221,54 +212,8 @@ impl Drop for Place {
     }
 }
 
-async fn letters(
-    State(shop): State<Arc<Shop>>,
-    Query(query): Query<HashMap<String, String>>,
-    headers: HeaderMap,
-) -> Response {
-    if let Some(refusal) = shop.refusal(&headers) {
-        return refusal;
-    }
-    let letters = shop.letters.lock().unwrap();
-    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
-    for letter in letters.iter().filter(|letter| letter["resolution"] == "open") {
-        *open.entry(letter["reason"].as_str().unwrap()).or_default() += 1;
-    }
-    let number = |name: &str| query.get(name).map(|text| text.parse::<u64>().unwrap());
-    let matches = |letter: &&Value| {
-        ["reason", "resolution"]
-            .iter()
-            .all(|name| query.get(*name).is_none_or(|wanted| letter[*name] == **wanted))
-            && number("before").is_none_or(|before| letter["id"].as_u64().unwrap() < before)
-    };
-    let limit = usize::try_from(number("limit").unwrap_or(50)).unwrap();
-    let found: Vec<_> = letters.iter().rev().filter(matches).take(limit + 1).cloned().collect();
-    let more = found.len() > limit;
-    let page: Vec<_> = found.into_iter().take(limit).map(without_payload).collect();
-    let next_before = page.last().filter(|_| more).map(|letter| letter["id"].clone());
-    json_of(&json!({ "dead_letters": page, "next_before": next_before, "open_by_reason": open }))
-}
-
-fn without_payload(mut letter: Value) -> Value {
-    for name in
-        ["detail", "payload_base64", "payload_text", "resolved_at", "resolved_by", "note", "parent_id"]
-    {
-        letter.as_object_mut().unwrap().remove(name);
-    }
-    letter
-}
-
-async fn letter(State(shop): State<Arc<Shop>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    if let Some(refusal) = shop.refusal(&headers) {
-        return refusal;
-    }
-    let Ok(id) = id.parse::<usize>() else {
-        return problem(StatusCode::BAD_REQUEST, "the id of a dead letter is a whole number").into_response();
-    };
-    match shop.letters.lock().unwrap().get(id.wrapping_sub(1)) {
-        Some(letter) => json_of(letter),
-        None => problem(StatusCode::NOT_FOUND, "there is no such dead letter").into_response(),
-    }
+async fn status(State(shop): State<Arc<Shop>>) -> Response {
+    json_of(&shop.status.lock().unwrap())
 }
 
 fn json_of(value: &Value) -> Response {
