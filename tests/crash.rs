@@ -1,7 +1,8 @@
 //! Kills and outages, with the binary that users run on real servers: whatever is ended, paused or cut off, nothing that was
 //! published with an ack is missing afterwards, nothing is counted twice, and no sound message is a dead letter.
 //!
-//! The everyday suite has the kill of the service, on both stores, and one outage of the database; the rest is long.
+//! The everyday suite has the kill of the service, on both stores, and one outage of the database; the rest is long. The environment
+//! makes the longest longer: `make kills`.
 
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ const SETTINGS: [(&str, &str); 3] =
 
 on_each_store!(
     kill_9_of_the_service_again_and_again_loses_and_doubles_nothing,
+    #[ignore = "long: 8 kills while 10,000 messages are published; KILLS and MESSAGES say otherwise"]
+    kill_9_at_random_moments_leaves_a_ledger_that_balances_each_time,
     #[ignore = "long: two stops under load"]
     a_stopped_service_has_settled_and_acked_all_that_it_received,
     #[ignore = "long: the outage has to be noticed and to end"]
@@ -41,15 +44,42 @@ async fn kill_9_of_the_service_again_and_again_loses_and_doubles_nothing(databas
     service.restart().await;
     let mut publisher = publish(&service, 21, Some(1500));
     for settled in [100, 400, 900, 1600, 2300] {
-        eventually("some messages are settled", || async {
-            database.number("SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM ledger WHERE outcome <> 'received'").await >= settled
-        })
-        .await;
+        eventually("some messages are settled", || async { self::settled(&database).await >= settled }).await;
         service.kill();
         service.restart().await;
     }
     assert!(publisher.wait(Duration::from_secs(60)).await.success(), "{}", publisher.output());
     all_is_well(&database, &server, &service, &expected(21)).await;
+}
+
+async fn kill_9_at_random_moments_leaves_a_ledger_that_balances_each_time(database: Database) {
+    let (kills, messages) = (from_environment("KILLS", 8), from_environment("MESSAGES", 10_000));
+    let Some(server) = StanServer::builder().file_store().start().await else { return };
+    let mut service = service(&database, &server);
+    service.restart().await;
+    let expected = expected_of(30, messages);
+    let args = publish_args(30, messages, Some(2000));
+    let mut publisher = service.spawn("publish", &args.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut random = fastrand::Rng::with_seed(30);
+    let share = messages / (kills + 1);
+    for kill in 0..kills {
+        let moment = kill * share + random.usize(..share);
+        eventually("so many messages are settled", || async { settled(&database).await >= moment as i64 })
+            .await;
+        service.kill();
+        service.ok(&["audit"]);
+        service.restart().await;
+        let newest = "SELECT order_uid FROM orders ORDER BY id DESC LIMIT 100";
+        for uid in database.rows(newest).await.into_iter().flatten().flatten() {
+            assert_eq!(
+                service.order(&uid).await.as_ref(),
+                Ok(&expected.sound[&uid]),
+                "{uid} after kill {kill}"
+            );
+        }
+    }
+    assert!(publisher.wait(Duration::from_secs(600)).await.success(), "{}", publisher.output());
+    all_is_well(&database, &server, &service, &expected).await;
 }
 
 async fn a_stopped_service_has_settled_and_acked_all_that_it_received(database: Database) {
@@ -59,10 +89,7 @@ async fn a_stopped_service_has_settled_and_acked_all_that_it_received(database: 
     service.restart().await;
     let mut publisher = publish(&service, 22, Some(2000));
     for settled in [200, 1200] {
-        eventually("some messages are settled", || async {
-            database.number("SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM ledger WHERE outcome <> 'received'").await >= settled
-        })
-        .await;
+        eventually("some messages are settled", || async { self::settled(&database).await >= settled }).await;
         let status = service.terminate().await;
         assert!(status.success(), "{status}\n{}", service.log());
         assert_eq!(database.number("SELECT count(*) FROM inbox").await, 0);
@@ -79,13 +106,13 @@ async fn a_restarted_streaming_server_with_a_file_store_loses_nothing(database: 
     let Some(mut server) = StanServer::builder().file_store().start().await else { return };
     let mut service = service(&database, &server);
     service.restart().await;
-    service.ok(&publish_args(23, None).iter().map(String::as_str).collect::<Vec<_>>());
+    service.ok(&publish_args(23, COUNT, None).iter().map(String::as_str).collect::<Vec<_>>());
     server.kill();
     service.until_status("/healthz", 503).await;
     service.until_status("/readyz", 200).await;
     server.restart().await;
     service.until_status("/healthz", 200).await;
-    service.ok(&publish_args(24, None).iter().map(String::as_str).collect::<Vec<_>>());
+    service.ok(&publish_args(24, COUNT, None).iter().map(String::as_str).collect::<Vec<_>>());
     let mut expected = expected(23);
     expected.add(self::expected(24));
     all_is_well(&database, &server, &service, &expected).await;
@@ -97,12 +124,12 @@ async fn a_streaming_server_that_forgot_everything_is_used_again_and_its_numbers
     let Some(mut server) = StanServer::builder().start().await else { return };
     let mut service = service(&database, &server);
     service.restart().await;
-    service.ok(&publish_args(25, None).iter().map(String::as_str).collect::<Vec<_>>());
+    service.ok(&publish_args(25, COUNT, None).iter().map(String::as_str).collect::<Vec<_>>());
     eventually("the first messages are acked", || async { server.backlog("orders").await == 0 }).await;
     server.kill();
     server.restart().await;
     service.until_status("/healthz", 200).await;
-    service.ok(&publish_args(26, None).iter().map(String::as_str).collect::<Vec<_>>());
+    service.ok(&publish_args(26, COUNT, None).iter().map(String::as_str).collect::<Vec<_>>());
     let mut expected = expected(25);
     expected.add(self::expected(26));
     all_is_well(&database, &server, &service, &expected).await;
@@ -141,7 +168,7 @@ async fn a_service_that_starts_without_its_servers_says_so_and_works_once_they_a
     let Some(mut server) = StanServer::builder().file_store().start().await else { return };
     let database = Database::Postgres(postgres.database().await);
     let mut service = service(&database, &server);
-    service.ok(&publish_args(27, None).iter().map(String::as_str).collect::<Vec<_>>());
+    service.ok(&publish_args(27, COUNT, None).iter().map(String::as_str).collect::<Vec<_>>());
     server.kill();
     postgres.stop().await;
     service.launch().await;
@@ -182,12 +209,26 @@ fn service_with(database: &Database, server: &StanServer, more: &[(&str, &str)])
     Orderbox::prepare(&[&own[..], &SETTINGS[..], more].concat())
 }
 
-fn expected(seed: u64) -> Expected {
-    Expected::of(seed, COUNT, BROKEN, Options { items: Some(1), oversized: true, ..Options::default() })
+/// How many messages have an outcome.
+async fn settled(database: &Database) -> i64 {
+    let sql = "SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM ledger WHERE outcome <> 'received'";
+    database.number(sql).await
 }
 
-fn publish_args(seed: u64, rate: Option<u32>) -> Vec<String> {
-    let mut args = vec!["publish".to_owned(), "--count".to_owned(), COUNT.to_string()];
+fn from_environment(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
+}
+
+fn expected(seed: u64) -> Expected {
+    expected_of(seed, COUNT)
+}
+
+fn expected_of(seed: u64, count: usize) -> Expected {
+    Expected::of(seed, count, BROKEN, Options { items: Some(1), oversized: true, ..Options::default() })
+}
+
+fn publish_args(seed: u64, count: usize, rate: Option<u32>) -> Vec<String> {
+    let mut args = vec!["publish".to_owned(), "--count".to_owned(), count.to_string()];
     args.extend(["--broken".to_owned(), BROKEN.to_string(), "--items".to_owned(), "1".to_owned()]);
     args.extend(["--seed".to_owned(), seed.to_string()]);
     args.extend(rate.iter().flat_map(|rate| ["--rate".to_owned(), rate.to_string()]));
@@ -195,7 +236,7 @@ fn publish_args(seed: u64, rate: Option<u32>) -> Vec<String> {
 }
 
 fn publish(service: &Orderbox, seed: u64, rate: Option<u32>) -> crate::support::process::Process {
-    service.spawn("publish", &publish_args(seed, rate).iter().map(String::as_str).collect::<Vec<_>>())
+    service.spawn("publish", &publish_args(seed, COUNT, rate).iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// The promise: every sound order readable with its bytes, exactly the broken messages among the dead letters, every message

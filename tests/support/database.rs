@@ -88,6 +88,20 @@ impl Database {
         }
     }
 
+    /// The bytes of every dead letter.
+    #[cfg(feature = "fail-points")]
+    pub(crate) async fn dead_payloads(&self) -> Vec<Vec<u8>> {
+        let sql = "SELECT payload FROM dead_letters";
+        match self {
+            Self::Sqlite(_) => {
+                sqlx::query_scalar(sql).fetch_all(&mut self.sqlite_connection().await).await.unwrap()
+            }
+            Self::Postgres(database) => {
+                sqlx::query_scalar(sql).fetch_all(&mut database.connection().await).await.unwrap()
+            }
+        }
+    }
+
     /// The only column of the only row of a query.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         let sql = AssertSqlSafe(sql);

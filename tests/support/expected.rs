@@ -1,6 +1,8 @@
 //! What a run of `orderbox publish` must have left behind: the generator makes the same messages from the same seed.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "fail-points")]
+use std::collections::HashSet;
 
 use bytes::Bytes;
 use orderbox::sample::{Generator, Kind, Options};
@@ -29,6 +31,21 @@ impl Expected {
             }
         }
         expected
+    }
+
+    /// Those of them that are stored in the channel, as often as they are: a publisher that lost its server does not know which
+    /// arrived, and sends some again. A sound order that came twice is one order; a broken message is two dead letters.
+    #[cfg(feature = "fail-points")]
+    pub(crate) fn keep(&mut self, stored: &[Bytes]) {
+        let stored_once: HashSet<&Bytes> = stored.iter().collect();
+        self.sound.retain(|_, payload| stored_once.contains(payload));
+        let broken: HashSet<Bytes> = self.broken.drain(..).collect();
+        self.broken = stored.iter().filter(|payload| broken.contains(*payload)).cloned().collect();
+        let sound: HashSet<&Bytes> = self.sound.values().collect();
+        assert!(
+            stored.iter().all(|payload| sound.contains(payload) || broken.contains(payload)),
+            "the channel holds what was not published"
+        );
     }
 
     /// Those of another run as well.

@@ -9,7 +9,10 @@ pub(crate) mod orderbox;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod prometheus;
+#[cfg(feature = "fail-points")]
+pub(crate) mod reckoning;
 pub(crate) mod stan_server;
+pub(crate) mod wire;
 
 use std::{
     net::TcpListener,

@@ -1,6 +1,7 @@
 //! The service itself, as a process of its own: the binary that users run.
 
 use std::{
+    ffi::OsString,
     path::Path,
     process::{Command, ExitStatus, Output},
     time::{Duration, Instant},
@@ -19,10 +20,17 @@ use super::{
 /// How long a start, a stop or a recovery may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// What is started; `make attack` names the release binary.
+fn binary() -> OsString {
+    std::env::var_os("ORDERBOX_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_orderbox").into())
+}
+
 /// A running service with its settings, in a temporary folder.
 #[derive(Debug)]
 pub(crate) struct Orderbox {
     settings: Vec<(String, String)>,
+    /// A program with its arguments that becomes the service, as `env` does; none when empty.
+    through: Vec<String>,
     process: Option<Process>,
     /// Where it listens since its first start: the system chose the port, and later starts ask for the same one.
     place: Option<(u16, Client)>,
@@ -49,12 +57,12 @@ impl Orderbox {
         let settings =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let folder = TempDir::new().expect("create a temporary folder");
-        Self { settings, process: None, place: None, folder }
+        Self { settings, through: Vec::new(), process: None, place: None, folder }
     }
 
     /// Starts the process and waits until it listens, which it does whether its servers are there or not.
     pub(crate) async fn launch(&mut self) {
-        let command = self.command(&["serve"]);
+        let command = self.serve_command();
         let before = self.log().len();
         self.process = Some(Process::start("orderbox", command, self.folder.path().join("orderbox.log")));
         let port = self.until("it listens", async |service| port_in(service.log().get(before..)?)).await;
@@ -177,14 +185,55 @@ impl Orderbox {
         line.rsplit(' ').next()?.parse().ok()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the service runs").pid()
+    }
+
+    fn serve_command(&self) -> Command {
+        let [program, args @ ..] = &self.through[..] else { return self.command(&["serve"]) };
+        let mut command = self.in_place(Command::new(program));
+        command.args(args).args([binary(), "serve".into()]);
+        command
+    }
+
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orderbox"));
-        command.args(args).current_dir(self.folder.path()).env_clear();
+        let mut command = self.in_place(Command::new(binary()));
+        command.args(args);
+        command
+    }
+
+    /// The command with the settings, in the folder.
+    fn in_place(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path()).env_clear();
         // A port that a test chose beforehand could be taken by another until it is bound; port 0 cannot.
         let port = self.place.as_ref().map_or(0, |(port, _)| *port);
         command.env("HTTP_ADDR", format!("127.0.0.1:{port}")).env("NO_COLOR", "1");
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
+    }
+}
+
+#[cfg(feature = "fail-points")]
+impl Orderbox {
+    /// Changes the settings of the next start.
+    pub(crate) fn set(&mut self, name: &str, value: Option<&str>) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+
+    /// Starts the service by a program that becomes it.
+    pub(crate) fn serve_through(&mut self, program: &[&str]) {
+        self.through = program.iter().map(|&part| part.to_owned()).collect();
+    }
+
+    /// Asks the process to stop, and does not wait for it.
+    pub(crate) fn ask_to_stop(&self) {
+        self.process.as_ref().expect("the service runs").signal("TERM");
+    }
+
+    /// Whether the process has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.as_mut().is_none_or(|process| process.exited().is_some())
     }
 }
 
