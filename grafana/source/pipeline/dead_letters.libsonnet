@@ -30,4 +30,13 @@ local query = panel.query;
     'short',
     [query(expr.store('orderbox_dead_letters', 'resolution'), '{{resolution}}')]
   ),
+  panel.lines(
+    'Replays by result',
+    |||
+      Dead letters that were replayed, by what became of them. `rejected` ones are dead letters again: what was wrong with them still
+      is. `unchanged` and `outdated` ones came too late to matter.
+    |||,
+    'mps',
+    [query(expr.rate('orderbox_replays_total', 'result'), '{{result}}')]
+  ) + panel.stacked,
 ]

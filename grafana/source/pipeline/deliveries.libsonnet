@@ -55,4 +55,14 @@ local query = panel.query;
     [query('sum(increase(%s[$__rate_interval]))' % expr.of('orderbox_stan_reconnects_total'), 'reconnects')],
     width=12
   ),
+  panel.lines(
+    'Gaps in the channel',
+    |||
+      Runs of messages that the channel skipped and that did not come within three ack waits, about as many as fell into the last minute
+      before each point. Anything but 0 means that the broker has lost messages; `/api/status` lists them.
+    |||,
+    'short',
+    [query('sum(increase(%s[$__rate_interval]))' % expr.of('orderbox_sequence_gaps_total'), 'gaps')],
+    width=24
+  ) + panel.limits([[null, 'green'], [0.001, 'red']]),
 ]
