@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build fmt lint doc test test-all test-servers dashboards screenshots loadtest audit env ci
+.PHONY: help run build fmt lint doc test test-all simulate chaos kills outages attack test-servers dashboards screenshots loadtest fuzz audit env ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,14 +32,34 @@ test: test-servers ## the everyday tests on real servers; the totals are the las
 test-all: test-servers ## the long ones as well: more kills and outages, on each database
 	scripts/test.sh --include-ignored
 
+SEEDS ?= 100000
+simulate: ## the pipeline under faults on simulated time: SEEDS=100000 of them, or one with its story, SEED=123
+	$(if $(SEED),SEED=$(SEED)) SEEDS=$(SEEDS) cargo test --release --locked --test integration simulation::simulate -- --ignored --exact --nocapture
+
 test-servers: ## install what the tests start: PostgreSQL, NATS Streaming, Chromium, vegeta and more
 	scripts/install-test-servers.sh
+
+chaos: test-servers ## every fail point with every fault on both stores, and a table of what was lost
+	cargo test --locked --features fail-points --test integration chaos:: -- --ignored --nocapture
+
+kills: test-servers ## 50 kills while 100,000 messages are published, on each store
+	KILLS=50 MESSAGES=100000 cargo test --locked --test integration crash::on_ -- --ignored --nocapture --test-threads 1 random_moments
+
+outages: test-servers ## PostgreSQL away for ten minutes under load
+	OUTAGE_SECONDS=600 cargo test --locked --test integration outage:: -- --ignored --nocapture --test-threads 1
 
 screenshots: test-servers ## the pictures of the page in docs/pictures, from the service under load
 	ORDERBOX_PICTURES=$(CURDIR)/docs/pictures cargo test --locked --test integration page::pictures -- --ignored
 
 loadtest: ## load the service on 127.0.0.1:8080 with vegeta; RUN="--help" says what else there is
 	loadtest/run.sh $(RUN)
+
+fuzz: ## look for inputs that break a promise, 10 s a target; RUN="60" or RUN="--inputs 100000000" for more
+	scripts/fuzz.sh $(RUN)
+
+attack: test-servers build ## the release binary under attack: floods, idle connections, requests that are none
+	ORDERBOX_BINARY=$(CURDIR)/target/release/orderbox cargo test --locked --test integration attack:: -- \
+	  --include-ignored --test-threads=1 --show-output
 
 audit: ## the dependencies against the RustSec advisories
 	scripts/audit.sh

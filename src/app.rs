@@ -14,9 +14,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     cache::Cache,
     config::Settings,
-    http,
+    fail_point, http,
     inbox::{Budget, InFlight, Inbox, Writer},
-    link,
+    link, open_files,
     signals::Signals,
     source::{self, HttpSource, Source, StanSource},
     store::{self, Pauses, Store},
@@ -26,6 +26,9 @@ use crate::{
 
 /// The store counts as down when it was silent for STORE_TIMEOUT, within which each call ends, and this much more.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Sessions of the store for reads that are not look-ups, which therefore never wait behind those.
+const OTHER_READERS: usize = 4;
 
 /// Why the service did not start. No retry would heal any of these.
 #[derive(Debug, Error)]
@@ -67,7 +70,12 @@ pub async fn serve(settings: &Settings) -> Result<Ended, StartError> {
     let mut signals = Signals::new().map_err(StartError::Signals)?;
     let database = settings.store.url.expose();
     let _lock = store::lock_for_serve(database)?;
-    let options = store::Options { timeout: settings.store.timeout, create: true, ..Default::default() };
+    let options = store::Options {
+        timeout: settings.store.timeout,
+        max_connections: settings.http_limits.max_lookups + OTHER_READERS,
+        create: true,
+    };
+    open_files::make_room_for(settings.http_limits.connections());
     let store = store::connect(database, &options)?;
     let board = Board::default();
     let metrics = Metrics::install();
@@ -190,6 +198,7 @@ impl Service {
             upstream,
             tokens,
             max_message_bytes: limits.max_message_bytes.as_usize(),
+            limits: http_limits(settings),
             stopping: stopping.clone(),
         };
         let mut service = Self {
@@ -225,10 +234,10 @@ impl Service {
     }
 
     /// Brings up what needs the store, then the sources. Returns only when a stage has ended by itself.
-    async fn run(&mut self, mut recovery: Recovery, sources: Vec<Box<dyn Source>>, sample_order: bool) {
+    async fn run(&mut self, mut recovery: Recovery, mut sources: Vec<Box<dyn Source>>, sample_order: bool) {
         let stopped_early = self.ended.clone();
         tokio::select! {
-            () = self.boot(&mut recovery, sample_order) => {}
+            () = self.boot(&mut recovery, &mut sources, sample_order) => {}
             () = stopped_early.cancelled() => return,
         }
         let stop = self.stop_background.clone();
@@ -250,10 +259,10 @@ impl Service {
 
     /// Tries until the store is ready and what it holds from before is under way, so that no source can deliver it again
     /// first.
-    async fn boot(&self, recovery: &mut Recovery, sample_order: bool) {
+    async fn boot(&self, recovery: &mut Recovery, sources: &mut [Box<dyn Source>], sample_order: bool) {
         let health = &self.store_health;
         let mut pauses = Pauses::default();
-        while let Err(error) = self.prepare(recovery, sample_order).await {
+        while let Err(error) = self.prepare(recovery, sources, sample_order).await {
             health.down(error.to_string());
             pauses.wait().await;
         }
@@ -262,11 +271,19 @@ impl Service {
         self.tasks.spawn(watch_store(Arc::clone(&self.store), health.clone(), self.stop_background.clone()));
     }
 
-    async fn prepare(&self, recovery: &mut Recovery, sample_order: bool) -> store::Result<()> {
+    async fn prepare(
+        &self,
+        recovery: &mut Recovery,
+        sources: &mut [Box<dyn Source>],
+        sample_order: bool,
+    ) -> store::Result<()> {
         for warning in self.store.prepare().await? {
             tracing::warn!("{warning}");
         }
         recovery.at_boot().await?;
+        for source in sources {
+            source.resume(self.store.as_ref()).await?;
+        }
         if sample_order && self.store.ledger_is_empty().await? {
             self.inbox.receive(source::sample());
         }
@@ -297,16 +314,20 @@ impl Service {
                 Err(error) => sound = failed("a source", &error),
             }
         }
+        fail_point::reach("during_shutdown").await;
         self.step = "3: the inbox writer commits what has queued";
         self.stop_writer.cancel();
         sound &= ended("the inbox writer", &mut self.writer).await;
+        fail_point::reach("during_shutdown").await;
         // The queue to the worker closes when its last sender, the writer or the recovery, has gone.
         self.step = "4: the worker settles what is recorded";
         sound &= ended("the worker", &mut self.worker).await;
+        fail_point::reach("during_shutdown").await;
         self.step = "5 and 6: acks go out, subscriptions close";
         for mut source in sources {
             sound &= source.finish().await;
         }
+        fail_point::reach("during_shutdown").await;
         self.step = "7: HTTP requests finish";
         self.stop_server.cancel();
         sound &= ended("the HTTP server", &mut self.server).await;
@@ -321,6 +342,17 @@ impl Service {
             let _guard = guard;
             stage.await;
         })
+    }
+}
+
+fn http_limits(settings: &Settings) -> http::Limits {
+    let limits = &settings.http_limits;
+    http::Limits {
+        max_connections: limits.connections(),
+        header_timeout: limits.header_timeout,
+        body_timeout: limits.body_timeout,
+        idle_timeout: limits.idle_timeout,
+        max_lookups: limits.max_lookups,
     }
 }
 

@@ -21,6 +21,7 @@
 //! | [`worker`] | validates, settles a batch, publishes, acks |
 //! | [`store`] | everything durable, on PostgreSQL and SQLite |
 //! | [`cache`] | ready-to-send documents |
+//! | [`desk`] | replays and discards dead letters, many at a time |
 //! | [`http`] | the routes and the page |
 //! | [`telemetry`] | metrics, health, log |
 //! | [`sample`] | the sample order, and messages from a seed |
@@ -30,10 +31,15 @@ pub mod app;
 pub mod cache;
 pub mod cli;
 pub mod config;
+pub mod desk;
 mod digest;
+mod fail_point;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod http;
 pub mod inbox;
 mod link;
+mod open_files;
 pub mod order;
 mod panics;
 pub mod sample;
