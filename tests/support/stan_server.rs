@@ -9,6 +9,7 @@
 //! Everything listens on 127.0.0.1 only, writes to a temporary folder, and ends with the value.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -166,9 +167,21 @@ impl StanServer {
         self.ready().await;
     }
 
-    /// Stops the streaming server without closing anything (SIGSTOP).
+    /// Stops the streaming server without closing anything (SIGSTOP). Its threads stop a moment after the signal was sent,
+    /// and until then it may still answer: so this waits for the last of them.
     pub(crate) fn pause(&self) {
         self.stan().signal("STOP");
+        let threads = format!("/proc/{}/task", self.stan().pid());
+        let stopped = || {
+            fs::read_dir(&threads).expect("the server runs").all(|thread| {
+                let stat = thread.and_then(|thread| fs::read_to_string(thread.path().join("stat")));
+                // A thread that has just ended has no state.
+                stat.map_or(true, |stat| stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T')))
+            })
+        };
+        while !stopped() {
+            std::thread::yield_now();
+        }
     }
 
     /// Lets a paused server go on.
