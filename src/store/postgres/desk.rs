@@ -1,8 +1,6 @@
-use std::str::FromStr;
+use sqlx::PgConnection;
 
-use sqlx::{PgConnection, postgres::PgRow};
-
-use super::{column, read::length, record};
+use super::{column, read::length, record, report::parsed};
 use crate::store::{
     Lineage, Load, Matching, OpenLetter, Parent, Replay, ReplayState, Selection, SourceKind, Stretch,
     desk::replay_id,
@@ -162,8 +160,4 @@ async fn became(connection: &mut PgConnection, id: i64) -> sqlx::Result<Replay> 
     };
     let state = ReplayState::of(column(&row, 0)?, column(&row, 1)?, column(&row, 2)?).map_err(decode)?;
     Ok(Replay { message_id, edited: column(&row, 3)?, state })
-}
-
-fn parsed<T: FromStr<Err = String>>(row: &PgRow, index: usize) -> sqlx::Result<T> {
-    column::<&str>(row, index)?.parse().map_err(decode)
 }

@@ -220,6 +220,7 @@ fn summary(row: &PgRow) -> sqlx::Result<DeadLetterSummary> {
     })
 }
 
-fn parsed<T: FromStr<Err = String>>(row: &PgRow, index: usize) -> sqlx::Result<T> {
+/// A name that the column holds.
+pub(super) fn parsed<T: FromStr<Err = String>>(row: &PgRow, index: usize) -> sqlx::Result<T> {
     column::<&str>(row, index)?.parse().map_err(decode)
 }

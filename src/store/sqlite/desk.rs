@@ -1,8 +1,6 @@
-use std::str::FromStr;
+use sqlx::SqliteConnection;
 
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
-
-use super::{date::rfc3339, insert::column, read::length, record};
+use super::{date::rfc3339, insert::column, read::length, record, report::parsed, settle::json};
 use crate::store::{
     Lineage, Load, Matching, OpenLetter, Parent, Replay, ReplayState, Selection, SourceKind, Stretch,
     desk::replay_id,
@@ -107,7 +105,7 @@ pub(super) async fn replay(
     by: &str,
     shard: i16,
 ) -> sqlx::Result<Vec<i64>> {
-    let open = sqlx::query(SELECT_STILL_OPEN).bind(json(ids)).fetch_all(&mut *connection).await?;
+    let open = sqlx::query(SELECT_STILL_OPEN).bind(json(&ids)).fetch_all(&mut *connection).await?;
     let ids = open.iter().map(|row| column(row, 0)).collect::<sqlx::Result<Vec<i64>>>()?;
     resolve(connection, &ids, "replayed", None, by).await?;
     sqlx::query(INSERT_REPLAYS).bind(json(&ids)).bind(edited).execute(&mut *connection).await?;
@@ -126,7 +124,7 @@ pub(super) async fn discard(
     note: Option<&str>,
     by: &str,
 ) -> sqlx::Result<Vec<i64>> {
-    let open = sqlx::query(SELECT_STILL_OPEN).bind(json(ids)).fetch_all(&mut *connection).await?;
+    let open = sqlx::query(SELECT_STILL_OPEN).bind(json(&ids)).fetch_all(&mut *connection).await?;
     let ids = open.iter().map(|row| column(row, 0)).collect::<sqlx::Result<Vec<i64>>>()?;
     resolve(connection, &ids, "discarded", note, by).await?;
     Ok(ids)
@@ -140,7 +138,7 @@ async fn resolve(
     by: &str,
 ) -> sqlx::Result<()> {
     sqlx::query(RESOLVE)
-        .bind(json(ids))
+        .bind(json(&ids))
         .bind(resolution)
         .bind(by)
         .bind(note)
@@ -171,12 +169,4 @@ async fn became(connection: &mut SqliteConnection, id: i64) -> sqlx::Result<Repl
     };
     let state = ReplayState::of(column(&row, 0)?, column(&row, 1)?, column(&row, 2)?).map_err(decode)?;
     Ok(Replay { message_id, edited: column(&row, 3)?, state })
-}
-
-fn json(ids: &[i64]) -> String {
-    serde_json::to_string(ids).expect("numbers are always JSON")
-}
-
-fn parsed<T: FromStr<Err = String>>(row: &SqliteRow, index: usize) -> sqlx::Result<T> {
-    column::<&str>(row, index)?.parse().map_err(decode)
 }

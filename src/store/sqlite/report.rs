@@ -211,6 +211,7 @@ fn summary(row: &SqliteRow) -> sqlx::Result<DeadLetterSummary> {
     })
 }
 
-fn parsed<T: FromStr<Err = String>>(row: &SqliteRow, index: usize) -> sqlx::Result<T> {
+/// A name that the column holds.
+pub(super) fn parsed<T: FromStr<Err = String>>(row: &SqliteRow, index: usize) -> sqlx::Result<T> {
     column::<&str>(row, index)?.parse().map_err(decode)
 }

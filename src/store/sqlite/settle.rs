@@ -255,6 +255,7 @@ async fn bury(connection: &mut SqliteConnection, rejected: &[Rejected<'_>]) -> s
         .collect()
 }
 
-fn json<T: serde::Serialize>(values: &T) -> String {
+/// An array for `json_each`.
+pub(super) fn json<T: serde::Serialize>(values: &T) -> String {
     serde_json::to_string(values).expect("numbers and strings are always JSON")
 }
