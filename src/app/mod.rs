@@ -1,20 +1,17 @@
-//! Wires the stages together and takes them apart again. Only this module sees every stage.
+//! Wires the stages together, and in `stop` takes them apart again. Only this module sees every stage.
+
+mod stop;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use thiserror::Error;
-use tokio::{
-    net::TcpListener,
-    sync::mpsc,
-    task::{JoinError, JoinHandle},
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cache::Cache,
     config::Settings,
-    fail_point, http,
+    http,
     inbox::{Budget, InFlight, Inbox, Writer},
     link, open_files,
     signals::Signals,
@@ -297,45 +294,6 @@ impl Service {
         self.tasks.spawn(async move { cache.rebuild(store.as_ref(), &health, &stop).await });
     }
 
-    /// The ordered shutdown; docs/ARCHITECTURE.md names the steps. `true` when all that was received is settled and its acks
-    /// have arrived.
-    async fn stop(&mut self) -> bool {
-        tracing::info!("stopping: settling what was received");
-        // 1
-        self.stopping.cancel();
-        self.inbox.close();
-        self.stop_background.cancel();
-        self.step = "2: sources stop reading";
-        self.stop_sources.cancel();
-        let (mut sources, mut sound) = (Vec::new(), true);
-        for source in self.sources.drain(..) {
-            match source.await {
-                Ok(source) => sources.push(source),
-                Err(error) => sound = failed("a source", &error),
-            }
-        }
-        fail_point::reach("during_shutdown").await;
-        self.step = "3: the inbox writer commits what has queued";
-        self.stop_writer.cancel();
-        sound &= ended("the inbox writer", &mut self.writer).await;
-        fail_point::reach("during_shutdown").await;
-        // The queue to the worker closes when its last sender, the writer or the recovery, has gone.
-        self.step = "4: the worker settles what is recorded";
-        sound &= ended("the worker", &mut self.worker).await;
-        fail_point::reach("during_shutdown").await;
-        self.step = "5 and 6: acks go out, subscriptions close";
-        for mut source in sources {
-            sound &= source.finish().await;
-        }
-        fail_point::reach("during_shutdown").await;
-        self.step = "7: HTTP requests finish";
-        self.stop_server.cancel();
-        sound &= ended("the HTTP server", &mut self.server).await;
-        self.tasks.close();
-        self.tasks.wait().await;
-        sound && self.in_flight.is_empty()
-    }
-
     fn stage(&self, stage: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let guard = self.ended.clone().drop_guard();
         self.tasks.spawn(async move {
@@ -354,19 +312,4 @@ fn http_limits(settings: &Settings) -> http::Limits {
         idle_timeout: limits.idle_timeout,
         max_lookups: limits.max_lookups,
     }
-}
-
-/// Waits for a stage; `false` when it has failed.
-async fn ended(name: &str, task: &mut Option<JoinHandle<()>>) -> bool {
-    let Some(task) = task.take() else { return true };
-    match task.await {
-        Ok(()) => true,
-        Err(error) => failed(name, &error),
-    }
-}
-
-fn failed(name: &str, error: &JoinError) -> bool {
-    // Not what it says: the text of a panic may quote a message.
-    tracing::error!(cancelled = error.is_cancelled(), "{name} has failed, which is a bug");
-    false
 }
