@@ -41,7 +41,8 @@ struct Hole {
 
 impl Gaps {
     /// Starts after the last message that is known of the channel, its sequence and its time, with what was `missing` then.
-    /// Without one the first delivery is the beginning, whatever its sequence: what limits discarded before anyone here read
+    /// A hole is known before the message that revealed it, so it may be the last that is known.
+    /// Without any the first delivery is the beginning, whatever its sequence: what limits discarded before anyone here read
     /// the channel is no loss.
     pub(super) fn new(ack_wait: Duration, last: Option<(i64, i64)>, missing: &[Gap], now: Instant) -> Self {
         let patience = ack_wait * ACK_WAITS;
@@ -51,6 +52,8 @@ impl Gaps {
             before_ns: gap.before_ns,
             due: (!gap.lost).then(|| now + patience),
         };
+        let ends = missing.iter().map(|gap| (gap.last, gap.before_ns));
+        let last = ends.chain(last).max_by_key(|&(sequence, ns)| (ns, sequence));
         Self { patience, last, holes: missing.iter().map(hole).collect() }
     }
 
@@ -204,6 +207,20 @@ mod tests {
         let mut next = Gaps::new(WAIT, Some((8, 8)), &gaps.missing(), now);
         assert_eq!(next.missing(), gaps.missing());
         assert_eq!(next.lost(now + PATIENCE), [(6, 7)], "3 and 4 have been told");
+    }
+
+    #[test]
+    fn a_hole_that_outlived_the_message_behind_it_is_filled_and_seen_once() {
+        let now = Instant::now();
+        let hole = Gap { first: 3, last: 18, before_ns: 19, lost: false };
+        let mut late = Gaps::new(WAIT, Some((2, 2)), &[hole], now);
+        for sequence in 3..=19 {
+            late.see(sequence, sequence, now);
+        }
+        assert!(late.missing().is_empty());
+        let mut lost = Gaps::new(WAIT, Some((2, 2)), &[hole], now);
+        assert!(!lost.see(19, 19, now));
+        assert_eq!(lost.lost(now + PATIENCE), [(3, 18)]);
     }
 
     #[test]
