@@ -122,14 +122,16 @@ impl Gaps {
         true
     }
 
-    /// Holes of two lives of the channel are never joined while others can be: only of neighbours whose numbers rise.
+    /// A lost hole is never joined with one that is not, nor holes of two lives of the channel, while others can be: only
+    /// neighbours whose numbers rise.
     fn bound(&mut self) {
         while self.holes.len() > MOST {
-            let between = |pair: &[Hole]| {
-                pair[1].first.checked_sub(pair[0].last).filter(|between| *between >= 0).unwrap_or(i64::MAX)
+            let cost = |pair: &[Hole]| {
+                let between = pair[1].first.checked_sub(pair[0].last).filter(|between| *between >= 0);
+                (pair[0].due.is_none() != pair[1].due.is_none(), between.unwrap_or(i64::MAX))
             };
             let place = (0..self.holes.len() - 1)
-                .min_by_key(|&place| between(&self.holes[place..place + 2]))
+                .min_by_key(|&place| cost(&self.holes[place..place + 2]))
                 .expect("there are two holes at least");
             let second = self.holes.remove(place + 1);
             let first = &mut self.holes[place];
@@ -242,6 +244,22 @@ mod tests {
         let lost = gaps.lost(now + PATIENCE);
         let covered = |sequence| lost.iter().any(|&(first, last)| (first..=last).contains(&sequence));
         assert!((2..39_999).step_by(2).all(covered));
+    }
+
+    #[test]
+    fn a_lost_hole_stays_lost_however_many_come_after_it() {
+        let (mut gaps, now) = (after(1), Instant::now());
+        for sequence in (3..40_000).step_by(2) {
+            gaps.see(sequence, sequence, now);
+        }
+        let lost = gaps.lost(now + PATIENCE).len();
+        let later = now + 2 * PATIENCE;
+        for sequence in (40_001..40_201).step_by(2) {
+            gaps.see(sequence, sequence, later);
+        }
+        let told_again = gaps.lost(later + PATIENCE);
+        assert_eq!(lost, MOST);
+        assert!(told_again.iter().all(|&(first, _)| first >= 40_000), "{:?}", told_again.first());
     }
 
     proptest! {
