@@ -69,17 +69,13 @@ pub(super) struct Rewritten {
 /// a part of the same gap as an open one. What is no longer missing of a lost gap is closed, and one row with what came beside it;
 /// what was not lost yet leaves no trace.
 pub(super) fn rewritten(rows: &[Row], wanted: &[Gap], now: OffsetDateTime) -> Rewritten {
-    let before: BTreeMap<Key, &Row> = rows.iter().map(|row| (row.gap.key(), row)).collect();
-    let stays = {
-        let wanted: BTreeSet<&Gap> = wanted.iter().collect();
-        move |row: &Row| row.closed_at.is_some() || wanted.contains(&row.gap)
-    };
-    let (kept, changed): (Vec<Row>, Vec<Row>) = rows.iter().copied().partition(|row| stays(row));
-    let (mut closed, mut open): (Vec<Row>, Vec<Row>) =
-        kept.into_iter().partition(|row| row.closed_at.is_some());
-
-    let changed: BTreeMap<Key, Row> = changed.into_iter().map(|row| (row.gap.key(), row)).collect();
+    let (mut closed, open): (Vec<Row>, Vec<Row>) =
+        rows.iter().copied().partition(|row| row.closed_at.is_some());
     let known: BTreeSet<Gap> = open.iter().map(|row| row.gap).collect();
+    let still_wanted: BTreeSet<&Gap> = wanted.iter().collect();
+    let (mut open, changed): (Vec<Row>, Vec<Row>) =
+        open.into_iter().partition(|row| still_wanted.contains(&row.gap));
+    let changed: BTreeMap<Key, Row> = changed.into_iter().map(|row| (row.gap.key(), row)).collect();
     let mut still: BTreeMap<Key, Vec<Gap>> = BTreeMap::new();
     let mut newly_lost = 0;
     for gap in wanted.iter().filter(|gap| !known.contains(gap)) {
@@ -99,6 +95,7 @@ pub(super) fn rewritten(rows: &[Row], wanted: &[Gap], now: OffsetDateTime) -> Re
     join_neighbours(&mut closed);
 
     let after: BTreeMap<Key, Row> = closed.into_iter().chain(open).map(|row| (row.gap.key(), row)).collect();
+    let before: BTreeMap<Key, &Row> = rows.iter().map(|row| (row.gap.key(), row)).collect();
     let gone = before.keys().filter(|key| !after.contains_key(key)).copied().collect();
     let put = after.iter().filter(|(key, row)| before.get(key) != Some(row)).map(|(_, row)| *row).collect();
     Rewritten { gone, put, newly_lost }
