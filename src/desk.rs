@@ -114,7 +114,7 @@ impl<'a> Desk<'a> {
         let room = usize::try_from(REPLAYS_AT_ONCE.messages - waiting.messages).unwrap_or(0);
         let mut bytes = usize::try_from(REPLAYS_AT_ONCE.bytes - waiting.bytes).unwrap_or(0);
         let (began, mut ids, mut passed_over, mut seen) = (Instant::now(), Vec::new(), 0, 0);
-        // What would not pass takes no room, so more are read than there is room for; with none left the step ends at once.
+        // What would not pass takes no room.
         let limit = if only_passing { STEP } else { room };
         for letter in self.store.open_letters(selection, stretch, limit).await? {
             let fits =
