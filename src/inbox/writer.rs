@@ -178,3 +178,48 @@ impl Writer {
         self.queue.put_back(waiting);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use crate::{
+        cache::testing::TestStore,
+        inbox::{Delivery, Received},
+        store::Gap,
+        telemetry::Board,
+    };
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_missing_is_written_down_before_what_came_after_it() {
+        let store = Arc::new(TestStore::default());
+        store.refuse_gaps_once();
+        let (held, mut recorded) = mpsc::channel(1);
+        let (writer, inbox) = Writer::new(
+            Arc::<TestStore>::clone(&store),
+            &Budget::new(1 << 20),
+            Arc::default(),
+            1,
+            held,
+            Board::default().register("inbox", None),
+        );
+        let gaps = vec![Gap { first: 1, last: 4, before_ns: 5, lost: false }];
+        inbox.miss(Missing { source: SourceKind::Stan, channel: "orders".into(), gaps });
+        let message = Message {
+            message_id: "stan:test/orders/5@5".into(),
+            source: SourceKind::Stan,
+            channel: "orders".into(),
+            sequence: 5,
+            published_at_ns: 5,
+            payload: Bytes::new(),
+        };
+        assert_eq!(inbox.receive(Delivery { message, acker: None }), Received::Taken);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        writer.run(stop).await;
+        assert_eq!(store.written(), ["gaps", "messages"]);
+        assert_eq!(recorded.recv().await.map(|held| held.row.id), Some(5));
+    }
+}

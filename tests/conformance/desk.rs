@@ -23,6 +23,7 @@ super::rules!(
     a_replay_that_fails_again_is_a_dead_letter_that_names_its_parent,
     a_replay_never_overwrites_what_is_newer,
     a_lineage_says_where_a_replay_is,
+    a_replay_that_became_an_order_is_one_whatever_says_the_same_later,
     a_selection_holds_what_everything_applies_to,
     a_bulk_works_off_a_frozen_set_in_steps,
     a_bulk_feeds_no_more_than_the_inbox_has_room_for,
@@ -154,12 +155,28 @@ async fn a_lineage_says_where_a_replay_is(bench: Bench) {
     assert_eq!(lineage(store, ids[0]).await.replay.unwrap().state, ReplayState::Pending);
     assert_eq!(settle(store, &pending(store).await).await, [Some(Outcome::Unchanged)]);
     let replay = lineage(store, ids[0]).await.replay.unwrap();
-    assert_eq!((replay.state, replay.edited), (ReplayState::Unchanged, None));
+    assert_eq!((replay.state, replay.edited), (ReplayState::Unchanged, Some(true)));
     store.replay(&ids[1..], Some(small("b", 1).as_bytes()), "cli:test").await.unwrap();
     settle(store, &pending(store).await).await;
     assert_eq!(lineage(store, ids[1]).await.replay.unwrap().state, ReplayState::Order("b".to_owned()));
     ingest(store, &[message(10, 10, &small("b", 2))]).await;
     assert_eq!(lineage(store, ids[1]).await.replay.unwrap().state, ReplayState::History("b".to_owned()));
+    bench.assert_balances().await;
+}
+
+async fn a_replay_that_became_an_order_is_one_whatever_says_the_same_later(bench: Bench) {
+    let store = bench.store.as_ref();
+    let ids = letters(store, &["broken"]).await;
+    let mended = small("a", "mended");
+    store.replay(&ids, Some(mended.as_bytes()), "cli:test").await.unwrap();
+    assert_eq!(settle(store, &pending(store).await).await, [Some(Outcome::Applied)]);
+    let before = lineage(store, ids[0]).await;
+    let replay = before.replay.clone().unwrap();
+    assert_eq!((replay.state, replay.edited), (ReplayState::Order("a".to_owned()), Some(true)));
+    assert_eq!(ingest(store, &[message(2, 2, &mended)]).await, [Outcome::Unchanged]);
+    assert_eq!(lineage(store, ids[0]).await, before);
+    ingest(store, &[message(3, 3, &small("a", "newer"))]).await;
+    assert_eq!(lineage(store, ids[0]).await, before);
     bench.assert_balances().await;
 }
 
