@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -48,10 +48,22 @@ pub(super) struct Seat {
     /// Since when it has waited for its client: for a request, for the rest of one, or for its answer to be read. In
     /// microseconds from `began`.
     waiting_since: AtomicU64,
-    answering: AtomicBool,
+    phase: AtomicU8,
     requests: AtomicU32,
     /// Cancelled when somebody else needs the place.
     pub(super) leave: CancellationToken,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+enum Phase {
+    /// The client's: it may ask, or read its answer.
+    Between,
+    /// The client's: it has asked, and has yet to send the rest of the body.
+    Body,
+    /// Ours.
+    Answering,
 }
 
 impl Seats {
@@ -109,7 +121,7 @@ impl Seat {
         Self {
             began: Instant::now(),
             waiting_since: AtomicU64::new(0),
-            answering: AtomicBool::new(false),
+            phase: AtomicU8::new(Phase::Between as u8),
             requests: AtomicU32::new(0),
             leave: CancellationToken::new(),
         }
@@ -118,13 +130,13 @@ impl Seat {
     /// The head of a request is here. The connection still waits for its client when a body is to come.
     pub(super) fn asked(&self, body_to_come: bool) {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.answering.store(!body_to_come, Ordering::Relaxed);
+        self.enter(if body_to_come { Phase::Body } else { Phase::Answering });
         self.touch(Instant::now());
     }
 
     /// An answer is ready to be read.
     pub(super) fn answered(&self) {
-        self.answering.store(false, Ordering::Relaxed);
+        self.enter(Phase::Between);
         self.touch(Instant::now());
     }
 
@@ -147,7 +159,12 @@ impl Seat {
     /// Since when it has waited for its client; `None` while the client waits for us.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         let since = Duration::from_micros(self.waiting_since.load(Ordering::Relaxed));
-        (!self.answering.load(Ordering::Relaxed)).then(|| self.began + since)
+        (!self.is_in(Phase::Answering)).then(|| self.began + since)
+    }
+
+    /// Whether the next byte of the client begins a request.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.is_in(Phase::Between)
     }
 
     /// Ends once the connection has waited for its client for as long as this.
@@ -159,6 +176,14 @@ impl Seat {
                 None => sleep(patience).await,
             }
         }
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    fn is_in(&self, phase: Phase) -> bool {
+        self.phase.load(Ordering::Relaxed) == phase as u8
     }
 
     fn touch(&self, now: Instant) {

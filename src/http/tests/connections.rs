@@ -2,13 +2,13 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper_util::service::TowerToHyperService;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    time::Instant,
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{DOCUMENT, Doubles, LIMITS, UID, read_reply, start};
+use super::{DOCUMENT, Doubles, LIMITS, Reply, UID, read_reply, start};
 use crate::http::{front::Front, head, router::router, seats::Seat, server};
 
 #[tokio::test]
@@ -102,6 +102,33 @@ async fn a_head_that_does_not_end_and_an_idle_connection_are_cut_off() {
     let (answer, after) = over_a_pipe(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!((idle..idle + slack).contains(&after), "{after:?}");
+}
+
+/// A client that sends the head of a POST, its body after each of these pauses, and then only reads.
+async fn post_in_pieces(client: &mut (impl AsyncRead + AsyncWrite + Unpin), pauses: &[Duration]) -> Reply {
+    let length = pauses.len();
+    let head = format!("POST /order HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+    client.write_all(head.as_bytes()).await.expect("the pipe has room");
+    for pause in pauses {
+        sleep(*pause).await;
+        client.write_all(b"x").await.expect("the connection is open");
+    }
+    read_reply(client).await
+}
+
+/// What is answered to a client that does so.
+async fn answer_in_pieces(doubles: &Doubles, pauses: &[Duration]) -> Reply {
+    let (mut client, server_side) = tokio::io::duplex(1 << 20);
+    let serving = server::serve(server_side, front(doubles), &doubles.stopping);
+    tokio::join!(post_in_pieces(&mut client, pauses), serving).0
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_head_does_not_run_while_a_body_arrives() {
+    let moment = Duration::from_millis(1);
+    let pauses = [moment, LIMITS.header_timeout + Duration::from_secs(1), moment];
+    let reply = answer_in_pieces(&Doubles::new(), &pauses).await;
+    assert_eq!(reply.status, 202, "{}", reply.body);
 }
 
 #[tokio::test(start_paused = true)]
