@@ -134,6 +134,12 @@ impl Seat {
         self.touch(Instant::now());
     }
 
+    /// No more of a body is waited for. Whoever handles a request lets go of its body before the answer is ready, so this
+    /// never comes after [`Seat::answered`].
+    pub(super) fn body_is_over(&self) {
+        self.enter(Phase::Answering);
+    }
+
     /// An answer is ready to be read.
     pub(super) fn answered(&self) {
         self.enter(Phase::Between);
@@ -214,10 +220,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_has_waited_longest_for_its_client_makes_room_and_who_answers_does_not() {
-        let (mut seats, mut places) = full(4).await;
+        let (mut seats, mut places) = full(5).await;
         places[0].seat.asked(false);
-        places[1].seat.answered_at_once(Instant::now());
-        places[3].seat.asked(true);
+        // Has sent all of its body, and waits for the commit.
+        places[1].seat.asked(true);
+        places[1].seat.body_is_over();
+        sleep(Duration::from_secs(1)).await;
+        places[2].seat.answered_at_once(Instant::now());
+        sleep(Duration::from_secs(1)).await;
+        places[3].seat.answered_at_once(Instant::now());
+        places[4].seat.asked(true);
         let leaving = places.remove(2);
         let room = async {
             leaving.seat.leave.cancelled().await;

@@ -104,6 +104,9 @@ async fn a_head_that_does_not_end_and_an_idle_connection_are_cut_off() {
     assert!((idle..idle + slack).contains(&after), "{after:?}");
 }
 
+/// With the clock stopped the server has read before what was sent before.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// A client that sends the head of a POST, its body after each of these pauses, and then only reads.
 async fn post_in_pieces(client: &mut (impl AsyncRead + AsyncWrite + Unpin), pauses: &[Duration]) -> Reply {
     let length = pauses.len();
@@ -125,9 +128,34 @@ async fn answer_in_pieces(doubles: &Doubles, pauses: &[Duration]) -> Reply {
 
 #[tokio::test(start_paused = true)]
 async fn the_time_of_a_head_does_not_run_while_a_body_arrives() {
-    let moment = Duration::from_millis(1);
-    let pauses = [moment, LIMITS.header_timeout + Duration::from_secs(1), moment];
+    let pauses = [MOMENT, LIMITS.header_timeout + Duration::from_secs(1), MOMENT];
     let reply = answer_in_pieces(&Doubles::new(), &pauses).await;
+    assert_eq!(reply.status, 202, "{}", reply.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_head_does_not_run_while_a_commit_is_waited_for() {
+    let doubles = Doubles::new();
+    doubles.intake.take(LIMITS.header_timeout * 3);
+    let reply = answer_in_pieces(&doubles, &[MOMENT]).await;
+    assert_eq!(reply.status, 202, "{}", reply.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_being_committed_at_the_stop_is_answered() {
+    let doubles = Doubles::new();
+    doubles.intake.take(server::LINGER * 4);
+    let (mut client, server_side) = tokio::io::duplex(1 << 20);
+    let stop = CancellationToken::new();
+    let stopping = async {
+        sleep(server::LINGER).await;
+        stop.cancel();
+    };
+    let (reply, (), ()) = tokio::join!(
+        post_in_pieces(&mut client, &[MOMENT]),
+        server::serve(server_side, front(&doubles), &stop),
+        stopping,
+    );
     assert_eq!(reply.status, 202, "{}", reply.body);
 }
 
