@@ -92,15 +92,18 @@ impl Seats {
         }
     }
 
-    /// Asks the one that has waited longest for its client to leave.
+    /// Asks the one that has waited longest for its client to leave, unless somebody is on the way out already.
     fn make_room(&mut self) {
-        let longest = lock(&self.taken)
-            .values()
-            .filter(|seat| !seat.leave.is_cancelled())
-            .filter_map(|seat| Some((seat.waiting_since()?, Arc::clone(seat))))
-            .min_by_key(|(since, _)| *since);
-        let Some((_, seat)) = longest else { return };
-        seat.leave.cancel();
+        let longest = {
+            let taken = lock(&self.taken);
+            if taken.values().any(|seat| seat.leave.is_cancelled()) {
+                return;
+            }
+            let waiting = taken.values().filter_map(|seat| Some((seat.waiting_since()?, seat)));
+            waiting.min_by_key(|(since, _)| *since).map(|(_, seat)| seat.leave.clone())
+        };
+        let Some(leave) = longest else { return };
+        leave.cancel();
         if self.warned.is_none_or(|at| at.elapsed() >= SILENCE) {
             self.warned = Some(Instant::now());
             tracing::warn!(
@@ -238,6 +241,14 @@ mod tests {
         let (newcomer, ()) = tokio::join!(seats.take(), room);
         assert!(places.iter().all(|place| !place.seat.leave.is_cancelled()));
         assert!(!newcomer.seat.leave.is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_makes_room_for_one_however_long_it_takes_to_leave() {
+        let (mut seats, places) = full(4).await;
+        timeout(LOOK_AGAIN * 10, seats.take()).await.expect_err("nobody has left yet");
+        let leaving: Vec<bool> = places.iter().map(|place| place.seat.leave.is_cancelled()).collect();
+        assert_eq!(leaving, [true, false, false, false]);
     }
 
     #[tokio::test(start_paused = true)]
