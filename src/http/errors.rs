@@ -9,7 +9,7 @@
 //! | 414, 431 | what is asked for, or the whole head, is too long | shorten it |
 //! | 429 | the pipeline is full | try again after `Retry-After` |
 //! | 500 | a bug, caught | report it |
-//! | 503 | the store does not answer, too many look-ups wait, the service is stopping, or all event streams are taken | try again after `Retry-After` |
+//! | 503 | the store does not answer, too many look-ups or large bodies wait, the service is stopping, or all event streams are taken | try again after `Retry-After` |
 //!
 //! hyper itself answers, without a body, what it cannot read as a request: 400, 414 and 431 (a head of more than 32 KiB, more than 100
 //! headers).
