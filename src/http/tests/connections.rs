@@ -4,7 +4,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,21 @@ async fn a_stop_lets_a_request_finish_and_ends_idle_connections() {
     let (reply, ()) = tokio::join!(server.get(&path), finishing);
     assert_eq!((reply.status, reply.body.as_str()), (200, DOCUMENT));
     TcpStream::connect(host).await.expect_err("nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_stop_lets_a_look_up_end_whose_client_has_left() {
+    let server = start().await;
+    server.doubles.store.pause();
+    let mut client = server.connect().await;
+    let request = format!("GET /order/{UID} HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+    client.write_all(request.as_bytes()).await.expect("written");
+    server.doubles.store.reached().await;
+    drop(client);
+    server.stop.cancel();
+    timeout(server::LINGER, server.task.wait()).await.expect_err("the store has not answered");
+    server.doubles.store.release();
+    server.task.wait().await;
 }
 
 #[tokio::test]
