@@ -60,6 +60,11 @@ impl Problem {
         self
     }
 
+    /// The request asks for what cannot be.
+    pub(super) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
     /// The store does not answer. Its health part says why; a client needs to know only that it is worth trying again.
     pub(crate) fn store_down(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, "5")

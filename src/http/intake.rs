@@ -148,9 +148,8 @@ async fn collect(shared: &Shared, mut body: Body) -> Result<Bytes, Problem> {
             Some((_, since)) => end.min(*since + GRACE + time.mul_f64(payload.len() as f64 / limit as f64)),
         };
         let Some(frame) = timeout_at(due, body.frame()).await.map_err(|_| too_slow())? else { break };
-        let frame = frame.map_err(|_| {
-            Problem::new(StatusCode::BAD_REQUEST, "the body ended before its end; send it again")
-        })?;
+        let frame =
+            frame.map_err(|_| Problem::bad_request("the body ended before its end; send it again"))?;
         if let Ok(chunk) = frame.into_data() {
             if payload.len() + chunk.len() > limit {
                 drop(payload);
