@@ -9,8 +9,8 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::seats::Seat;
 
-/// The body of a request. Once its handler lets go of it, read to its end or not, the client waits for us, no longer we
-/// for the client.
+/// The body of a request. Once its handler lets go of it, read to its end or not, the client waits for us, and no longer
+/// we for the client.
 #[derive(Debug)]
 pub(super) struct Awaited {
     pub(super) body: Incoming,

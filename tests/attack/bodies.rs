@@ -65,6 +65,28 @@ async fn a_body_that_needs_no_place_has_its_time_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_sent_all_of_its_body_gets_an_answer_however_long_that_takes() {
+    let database = Database::sqlite().unwrap();
+    let service = on(&database, &[("HTTP_HEADER_TIMEOUT", "1s"), ("STORE_TIMEOUT", "3s")]).await;
+    let mut blocker = database.sqlite_connection().await;
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut blocker).await.unwrap();
+    let mut wire = Wire::to(&service).await;
+    wire.send(post("Connection: close\r\nContent-Length: 2\r\n", "x")).await;
+    eventually("the head is there", || async {
+        // Beside the one that asks.
+        service.metric("orderbox_http_requests_in_flight").await == Some(2.0)
+    })
+    .await;
+    wire.send("x").await;
+    let said = wire.hear().await;
+    assert_eq!(statuses(&said), [503], "{said}");
+    assert!(said.to_lowercase().contains("retry-after"), "{said}");
+    drop(blocker);
+    assert_eq!(service.client().post("/order", "xx").await.status, 202);
+    assert_sound(&service).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_is_too_long_or_lies_about_its_length_is_no_message() {
     let database = Database::sqlite().unwrap();
     let service = on(&database, &[]).await;
