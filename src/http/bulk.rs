@@ -15,7 +15,7 @@ use super::{
     Shared,
     admin::Admin,
     ask::ask,
-    desk::{bad, body_of, desk, parsed, sound},
+    desk::{body_of, desk, parsed, sound},
     errors::Problem,
     openapi::{BadRequest, BodyRefused, PlainText, ReasonName, StoreDown, Unauthorized},
     query::Query,
@@ -206,8 +206,8 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
 
 fn stretch(after: i64, up_to: i64) -> Result<Stretch, Problem> {
     if up_to < 1 || after < 0 {
-        return Err(bad(
-            "up_to is an id, from 1, and after is one or 0: take both from earlier answers".to_owned()
+        return Err(Problem::bad_request(
+            "up_to is an id, from 1, and after is one or 0: take both from earlier answers",
         ));
     }
     Ok(Stretch { after, up_to })

@@ -145,22 +145,20 @@ pub(super) async fn body_of(shared: &Shared, body: Body) -> Result<bytes::Bytes,
 
 pub(super) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body)
-        .map_err(|cause| bad(format!("the body is not what this address takes: {cause}")))
+        .map_err(|cause| Problem::bad_request(format!("the body is not what this address takes: {cause}")))
 }
 
 /// PostgreSQL takes no NUL; of other control characters only line breaks and tabs make sense.
 pub(super) fn sound(note: Option<String>) -> Result<Option<String>, Problem> {
     let odd = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
     match note {
-        Some(note) if note.chars().count() > LONGEST_NOTE || note.chars().any(odd) => Err(bad(format!(
-            "the note is too long or no plain text: at most {LONGEST_NOTE} characters are allowed, of control characters line breaks and tabs"
-        ))),
+        Some(note) if note.chars().count() > LONGEST_NOTE || note.chars().any(odd) => {
+            Err(Problem::bad_request(format!(
+                "the note is too long or no plain text: at most {LONGEST_NOTE} characters are allowed, of control characters line breaks and tabs"
+            )))
+        }
         note => Ok(note.filter(|note| !note.trim().is_empty())),
     }
-}
-
-pub(super) fn bad(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, detail)
 }
 
 /// Why nothing was done about a dead letter.

@@ -42,6 +42,17 @@ impl Lookups {
         }
     }
 
+    /// Waits for the look-ups that run, those whose clients have left among them. No new one may begin meanwhile.
+    pub(super) async fn finish(&self) {
+        self.running.close();
+        self.running.wait().await;
+    }
+
+    /// How many look-ups run.
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+
     /// The document of a uid from the store, unless no place is free until `turn`.
     ///
     /// A look-up that has begun runs to its end, whether its client stays or leaves: a call to the store that is dropped

@@ -14,6 +14,7 @@
 mod admin;
 mod ask;
 mod auth;
+mod awaited;
 mod bulk;
 mod dead_letters;
 mod desk;

@@ -1,6 +1,5 @@
 //! Which dead letters: as parameters of an address, and as the `filter` of a body.
 
-use axum::http::StatusCode;
 use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
@@ -58,7 +57,11 @@ impl Filter {
             && !Reason::ALL.iter().any(|known| known.as_str() == reason)
         {
             let names: Vec<&str> = Reason::ALL.iter().map(|known| known.as_str()).collect();
-            return Err(bad(format!("reason is {}: allowed are {}", quoted(reason), names.join(", "))));
+            return Err(Problem::bad_request(format!(
+                "reason is {}: allowed are {}",
+                quoted(reason),
+                names.join(", ")
+            )));
         }
         Ok(Selection {
             reason: self.reason,
@@ -75,7 +78,7 @@ fn text(name: &str, value: Option<String>) -> Result<Option<String>, Problem> {
     let Some(value) = value else { return Ok(None) };
     if !PLAIN_TEXT.contains(&value.chars().count()) || value.chars().any(char::is_control) {
         let (least, most) = (PLAIN_TEXT.start(), PLAIN_TEXT.end());
-        return Err(bad(format!(
+        return Err(Problem::bad_request(format!(
             "{name} is {}: a text of {least} to {most} characters, none a control character, is allowed",
             quoted(&value)
         )));
@@ -88,15 +91,11 @@ fn moment(name: &str, value: Option<String>) -> Result<Option<OffsetDateTime>, P
     // PostgreSQL's and SQLite's own calendars begin with the year 1 at the latest.
     let at = OffsetDateTime::parse(&value, &Rfc3339).ok().filter(|at| (1..=9998).contains(&at.year()));
     at.map(Some).ok_or_else(|| {
-        bad(format!(
+        Problem::bad_request(format!(
             "{name} is {}: a time such as 2026-01-31T08:00:00Z is allowed (RFC 3339)",
             quoted(&value)
         ))
     })
-}
-
-fn bad(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, detail)
 }
 
 #[cfg(test)]
