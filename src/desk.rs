@@ -17,8 +17,6 @@ const STEP: usize = 1000;
 const STEP_BYTES: usize = 16 << 20;
 /// And no longer than this: somebody waits for the answer.
 const STEP_TIME: Duration = Duration::from_secs(1);
-/// So many ids stand in a line of the log.
-const LOGGED: usize = 20;
 
 /// The dead letters of a store, and the rules of today.
 #[derive(Debug, Clone, Copy)]
@@ -63,9 +61,8 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// When the store fails.
     pub async fn replay_one(&self, id: i64, edited: Option<&[u8]>, by: &str) -> Result<bool> {
-        let replayed = self.store.replay(&[id], edited, by).await?;
         let done = if edited.is_some() { "edited and replayed" } else { "replayed" };
-        tell(done, &replayed, by);
+        let replayed = told(done, &[id], by, self.store.replay(&[id], edited, by).await)?;
         Ok(!replayed.is_empty())
     }
 
@@ -74,8 +71,7 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// When the store fails.
     pub async fn discard_one(&self, id: i64, note: Option<&str>, by: &str) -> Result<bool> {
-        let discarded = self.store.discard(&[id], note, by).await?;
-        tell("discarded", &discarded, by);
+        let discarded = told("discarded", &[id], by, self.store.discard(&[id], note, by).await)?;
         Ok(!discarded.is_empty())
     }
 
@@ -131,8 +127,10 @@ impl<'a> Desk<'a> {
             }
             stretch.after = letter.id;
         }
-        let replayed = if ids.is_empty() { Vec::new() } else { self.store.replay(&ids, None, by).await? };
-        tell("replayed", &replayed, by);
+        let replayed = match ids[..] {
+            [] => Vec::new(),
+            _ => told("replayed", &ids, by, self.store.replay(&ids, None, by).await)?,
+        };
         self.step(selection, stretch, &replayed, passed_over).await
     }
 
@@ -150,8 +148,10 @@ impl<'a> Desk<'a> {
         let letters = self.store.open_letters(selection, stretch, STEP).await?;
         let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
         stretch.after = ids.last().copied().unwrap_or(stretch.after);
-        let discarded = if ids.is_empty() { Vec::new() } else { self.store.discard(&ids, note, by).await? };
-        tell("discarded", &discarded, by);
+        let discarded = match ids[..] {
+            [] => Vec::new(),
+            _ => told("discarded", &ids, by, self.store.discard(&ids, note, by).await)?,
+        };
         self.step(selection, stretch, &discarded, 0).await
     }
 
@@ -179,10 +179,17 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// Each change is a line of the log, with the first of its dead letters.
-fn tell(done: &str, ids: &[i64], by: &str) {
-    if !ids.is_empty() {
-        let first = &ids[..ids.len().min(LOGGED)];
-        tracing::info!(by, dead_letters = ids.len(), ids = ?first, "dead letters were {done}");
+/// Makes each change a line of the log, with the first and the last of its dead letters; `resolved_by` names each of them. So is
+/// one that may have been made: when the answer to a commit is lost, the store fails and has done it.
+fn told(done: &str, ids: &[i64], by: &str, changed: Result<Vec<i64>>) -> Result<Vec<i64>> {
+    let ids = changed.as_deref().unwrap_or(ids);
+    let ([first, ..], [.., last]) = (ids, ids) else { return changed };
+    let dead_letters = ids.len();
+    match &changed {
+        Ok(_) => tracing::info!(by, dead_letters, first, last, "dead letters were {done}"),
+        Err(error) => {
+            tracing::warn!(by, dead_letters, first, last, %error, "dead letters may have been {done}: the store has failed");
+        }
     }
+    changed
 }

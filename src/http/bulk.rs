@@ -15,7 +15,7 @@ use super::{
     Shared,
     admin::Admin,
     ask::ask,
-    desk::{bad, body_of, desk, parsed, sound},
+    desk::{bad, body_of, change, desk, parsed, sound},
     errors::Problem,
     openapi::{BadRequest, BodyRefused, PlainText, ReasonName, StoreDown, Unauthorized},
     query::Query,
@@ -158,7 +158,9 @@ pub(super) async fn replay(
     Query::of(&uri, &[])?;
     let bulk: ReplayBulk = parsed(&body_of(&shared, body).await?)?;
     let (selection, stretch) = (bulk.filter.selection()?, stretch(bulk.after, bulk.up_to)?);
-    let step = ask(desk(&shared).replay(&selection, stretch, bulk.only_passing, admin.name())).await?;
+    let own = Arc::clone(&shared);
+    let step = async move { desk(&own).replay(&selection, stretch, bulk.only_passing, admin.name()).await };
+    let step = change(&shared, step).await?;
     let mut headers = HeaderMap::new();
     let Step { done, passed_over, after, remaining } = step;
     if done == 0 && passed_over == 0 && remaining > 0 {
@@ -192,7 +194,10 @@ pub(super) async fn discard(
     let bulk: DiscardBulk = parsed(&body_of(&shared, body).await?)?;
     let (selection, stretch) = (bulk.filter.selection()?, stretch(bulk.after, bulk.up_to)?);
     let note = sound(bulk.note)?;
-    let step = ask(desk(&shared).discard(&selection, stretch, note.as_deref(), admin.name())).await?;
+    let own = Arc::clone(&shared);
+    let step =
+        async move { desk(&own).discard(&selection, stretch, note.as_deref(), admin.name()).await };
+    let step = change(&shared, step).await?;
     Ok(Json(DiscardStep { discarded: step.done, after: step.after, remaining: step.remaining }))
 }
 

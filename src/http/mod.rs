@@ -52,7 +52,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::{sync::Semaphore, time::Instant};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use auth::{Token, Tokens};
 pub use limits::Limits;
@@ -113,6 +113,8 @@ struct Shared {
     requests: HttpRequests,
     feed: Feed,
     lookups: Lookups,
+    /// Of dead letters: each runs to its end.
+    changes: TaskTracker,
     /// One permit a body of more than 16 KiB being read.
     uploads: Semaphore,
     started: Instant,
@@ -128,6 +130,7 @@ impl Shared {
             requests: HttpRequests::resolve(),
             feed: Feed::default(),
             lookups: Lookups::new(&api.limits),
+            changes: TaskTracker::new(),
             uploads: Semaphore::new(MAX_UPLOADS),
             started: Instant::now(),
             api,

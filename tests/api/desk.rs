@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{ADMIN, order, publish, see, start};
+use super::{ADMIN, PUBLISH, order, publish, see, start};
 use crate::support::{
     client::Answer,
     database::Database,
@@ -15,6 +15,7 @@ on_each_store!(
     an_edited_dead_letter_becomes_an_order_and_its_lineage_shows_both,
     a_replay_as_it_is_fails_again_and_the_new_dead_letter_names_the_old_one,
     what_is_no_longer_open_or_not_there_is_refused_with_the_reason,
+    a_change_that_outlasts_its_request_is_made_and_logged,
     a_bulk_replays_each_of_its_set_once_and_says_what_is_left,
     a_list_is_narrowed_by_code_uid_and_time_and_shows_few_errors,
 );
@@ -124,6 +125,25 @@ async fn what_is_no_longer_open_or_not_there_is_refused_with_the_reason(database
         assert_eq!(answer.headers["content-type"], "application/problem+json");
     }
     assert_eq!(act(&service, Method::DELETE, "/api/dead-letters/999", "").await.status, 404);
+}
+
+async fn a_change_that_outlasts_its_request_is_made_and_logged(database: Database) {
+    // The store waits for longer than a request does.
+    let settings = [("ADMIN_TOKEN", ADMIN), ("PUBLISH_TOKEN", PUBLISH), ("STORE_TIMEOUT", "60s")];
+    let service = Orderbox::on(&database, &settings).await;
+    publish(&service, &[b"{broken"]).await;
+    let id = open(&service).await[0]["id"].clone();
+    let held = database.hold_dead_letters().await;
+    let answer = act(&service, Method::DELETE, &format!("/api/dead-letters/{id}"), "").await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(!service.log().contains("dead letters were"), "{}", service.log());
+    drop(held);
+    eventually("the change is logged", async || service.log().contains("dead letters were discarded")).await;
+    assert_eq!(open(&service).await, [json!(null); 0]);
+    let line = service.log().lines().find(|line| line.contains("were discarded")).unwrap().to_owned();
+    for part in ["by=\"token:", "dead_letters=1", &format!("first={id} last={id}")] {
+        assert!(line.contains(part), "{line}");
+    }
 }
 
 async fn a_bulk_replays_each_of_its_set_once_and_says_what_is_left(database: Database) {
