@@ -45,8 +45,8 @@ pub struct Step {
     pub passed_over: i64,
     /// Where the next step begins.
     pub after: i64,
-    /// Dead letters that are left for it.
-    pub remaining: i64,
+    /// Whether the set has more for it. How many is not counted: each step would count again what all those after it count.
+    pub more: bool,
 }
 
 impl<'a> Desk<'a> {
@@ -109,21 +109,25 @@ impl<'a> Desk<'a> {
         let waiting = self.store.waiting_replays().await?;
         let room = usize::try_from(REPLAYS_AT_ONCE.messages - waiting.messages).unwrap_or(0);
         let mut bytes = usize::try_from(REPLAYS_AT_ONCE.bytes - waiting.bytes).unwrap_or(0);
-        let (began, mut ids, mut passed_over, mut seen) = (Instant::now(), Vec::new(), 0, 0);
+        let (began, mut ids, mut passed_over) = (Instant::now(), Vec::new(), 0);
         // What would not pass takes no room.
         let limit = if only_passing { STEP } else { room };
-        for letter in self.store.open_letters(selection, stretch, limit).await? {
-            let fits =
-                ids.len() < room && (letter.bytes <= bytes || (ids.is_empty() && waiting.messages == 0));
-            if !fits || (seen > 0 && began.elapsed() > STEP_TIME) {
+        let letters = self.store.open_letters(selection, stretch, limit + 1).await?;
+        let mut more = letters.len() > limit;
+        for letter in letters.into_iter().take(limit) {
+            let first = ids.is_empty() && passed_over == 0;
+            if !first && began.elapsed() > STEP_TIME {
+                more = true;
                 break;
             }
-            seen += 1;
             if only_passing && !self.passes(letter).await? {
                 passed_over += 1;
-            } else {
+            } else if ids.len() < room && (letter.bytes <= bytes || (ids.is_empty() && waiting.messages == 0)) {
                 bytes = bytes.saturating_sub(letter.bytes);
                 ids.push(letter.id);
+            } else {
+                more = true;
+                break;
             }
             stretch.after = letter.id;
         }
@@ -131,7 +135,7 @@ impl<'a> Desk<'a> {
             [] => Vec::new(),
             _ => told("replayed", &ids, by, self.store.replay(&ids, None, by).await)?,
         };
-        self.step(selection, stretch, &replayed, passed_over).await
+        Ok(Step { done: length(&replayed), passed_over, after: stretch.after, more })
     }
 
     /// Discards the next ones of a frozen set.
@@ -141,30 +145,18 @@ impl<'a> Desk<'a> {
     pub async fn discard(
         &self,
         selection: &Selection,
-        mut stretch: Stretch,
+        stretch: Stretch,
         note: Option<&str>,
         by: &str,
     ) -> Result<Step> {
-        let letters = self.store.open_letters(selection, stretch, STEP).await?;
-        let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
-        stretch.after = ids.last().copied().unwrap_or(stretch.after);
+        let letters = self.store.open_letters(selection, stretch, STEP + 1).await?;
+        let ids: Vec<i64> = letters.iter().take(STEP).map(|letter| letter.id).collect();
         let discarded = match ids[..] {
             [] => Vec::new(),
             _ => told("discarded", &ids, by, self.store.discard(&ids, note, by).await)?,
         };
-        self.step(selection, stretch, &discarded, 0).await
-    }
-
-    async fn step(
-        &self,
-        selection: &Selection,
-        stretch: Stretch,
-        done: &[i64],
-        passed_over: i64,
-    ) -> Result<Step> {
-        let remaining = self.store.count_open(selection, stretch).await?.letters;
-        let done = i64::try_from(done.len()).unwrap_or(i64::MAX);
-        Ok(Step { done, passed_over, after: stretch.after, remaining })
+        let after = ids.last().copied().unwrap_or(stretch.after);
+        Ok(Step { done: length(&discarded), passed_over: 0, after, more: letters.len() > STEP })
     }
 
     /// Whether a dead letter is an order by the rules of today. One that is gone meanwhile is none.
@@ -177,6 +169,10 @@ impl<'a> Desk<'a> {
             matches!(validate_caught(&letter.payload, self.max_message_bytes), Verdict::Accept(_))
         }))
     }
+}
+
+fn length(ids: &[i64]) -> i64 {
+    i64::try_from(ids.len()).unwrap_or(i64::MAX)
 }
 
 /// Makes each change a line of the log, with the first and the last of its dead letters; `resolved_by` names each of them. So is

@@ -85,8 +85,8 @@ pub(super) struct ReplayStep {
     passed_over: i64,
     /// Where the next step begins
     after: i64,
-    /// Left for the next step; at 0 the set is done
-    remaining: i64,
+    /// Whether the set has more for the next step
+    more: bool,
 }
 
 /// What a step of discarding did
@@ -95,8 +95,8 @@ pub(super) struct DiscardStep {
     discarded: i64,
     /// Where the next step begins
     after: i64,
-    /// Left for the next step; at 0 the set is done
-    remaining: i64,
+    /// Whether the set has more for the next step
+    more: bool,
 }
 
 /// How many dead letters a bulk would be about
@@ -135,7 +135,7 @@ pub(super) async fn selection(
 /// Replay many dead letters, a step
 ///
 /// Replays the next ones of a frozen set: open, matching, after `after` and up to `up_to`, oldest first. As many as the inbox has room for: ask
-/// again with the `after` of the answer until nothing remains. Each is replayed once, whoever asks and however often.
+/// again with the `after` of the answer while there is more. Each is replayed once, whoever asks and however often.
 #[utoipa::path(
     post,
     path = "/api/dead-letters/replay",
@@ -144,7 +144,7 @@ pub(super) async fn selection(
     security(("admin_token" = [])),
     request_body(content = ReplayBulk, content_type = "application/json"),
     responses(
-        (status = 200, description = "What was done, and what is left", body = ReplayStep,
+        (status = 200, description = "What was done, and whether there is more", body = ReplayStep,
             headers(("Retry-After" = u32, description = "Seconds to wait before the next step, when there was no room"))),
         BadRequest, Unauthorized, BodyRefused, StoreDown,
     )
@@ -162,16 +162,16 @@ pub(super) async fn replay(
     let step = async move { desk(&own).replay(&selection, stretch, bulk.only_passing, admin.name()).await };
     let step = change(&shared, step).await?;
     let mut headers = HeaderMap::new();
-    let Step { done, passed_over, after, remaining } = step;
-    if done == 0 && passed_over == 0 && remaining > 0 {
+    let Step { done, passed_over, after, more } = step;
+    if done == 0 && passed_over == 0 && more {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    Ok((headers, Json(ReplayStep { replayed: done, passed_over, after, remaining })))
+    Ok((headers, Json(ReplayStep { replayed: done, passed_over, after, more })))
 }
 
 /// Discard many dead letters, a step
 ///
-/// Discards the next ones of a frozen set, at most 1000: ask again with the `after` of the answer until nothing remains.
+/// Discards the next ones of a frozen set, at most 1000: ask again with the `after` of the answer while there is more.
 #[utoipa::path(
     post,
     path = "/api/dead-letters/discard",
@@ -180,7 +180,7 @@ pub(super) async fn replay(
     security(("admin_token" = [])),
     request_body(content = DiscardBulk, content_type = "application/json"),
     responses(
-        (status = 200, description = "What was done, and what is left", body = DiscardStep),
+        (status = 200, description = "What was done, and whether there is more", body = DiscardStep),
         BadRequest, Unauthorized, BodyRefused, StoreDown,
     )
 )]
@@ -198,7 +198,7 @@ pub(super) async fn discard(
     let step =
         async move { desk(&own).discard(&selection, stretch, note.as_deref(), admin.name()).await };
     let step = change(&shared, step).await?;
-    Ok(Json(DiscardStep { discarded: step.done, after: step.after, remaining: step.remaining }))
+    Ok(Json(DiscardStep { discarded: step.done, after: step.after, more: step.more }))
 }
 
 /// An id, also as `17.0`: to JSON that is the same number.

@@ -334,8 +334,8 @@ async fn bulk(State(shop): State<Arc<Shop>>, uri: Uri, headers: HeaderMap, body:
             made += 1;
         }
         shop.desk.room.fetch_sub(made, Ordering::SeqCst);
-        let left = set.iter().filter(|id| **id > last).count();
-        let mut step = json!({ done: made, "after": last, "remaining": left });
+        let more = set.iter().any(|id| *id > last);
+        let mut step = json!({ done: made, "after": last, "more": more });
         if action == "replay" {
             step["passed_over"] = json!(passed_over);
         }
