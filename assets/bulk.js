@@ -8,13 +8,14 @@ import { exchange } from "./exchange.js";
 import { selectionOf } from "./filter.js";
 import { announce } from "./frame.js";
 import { codeText, say } from "./language.js";
-import { closeJob, goOn, job, startJob, stopJob, watchJob } from "./job.js";
+import { closeJob, goOn, job, startJob, stopJob, unlockJob, watchJob } from "./job.js";
 
 const NOTE = "note of a bulk";
 
-/** The section; `again` draws the list anew. */
+/** The section, for a reader with a token; `again` draws the list anew. */
 export function bulkSection(filter, signal, again) {
   const node = element("section", { class: "bulk", "aria-label": say("bulk.title") });
+  unlockJob();
   if (job() !== null) showJob();
   else if (filter.resolution === "open") offer();
   return node;

@@ -36,6 +36,11 @@ export function goOn() {
   run(current);
 }
 
+/** One that stood still without a token has one now: it is for the reader to go on. */
+export function unlockJob() {
+  if (current?.state === "locked") current.state = "stopped";
+}
+
 /** Forgets one that does not run. */
 export function closeJob() {
   current = null;

@@ -122,7 +122,8 @@ impl<'a> Desk<'a> {
             }
             if only_passing && !self.passes(letter).await? {
                 passed_over += 1;
-            } else if ids.len() < room && (letter.bytes <= bytes || (ids.is_empty() && waiting.messages == 0)) {
+            } else if ids.len() < room && (letter.bytes <= bytes || (ids.is_empty() && waiting.messages == 0))
+            {
                 bytes = bytes.saturating_sub(letter.bytes);
                 ids.push(letter.id);
             } else {

@@ -195,8 +195,7 @@ pub(super) async fn discard(
     let (selection, stretch) = (bulk.filter.selection()?, stretch(bulk.after, bulk.up_to)?);
     let note = sound(bulk.note)?;
     let own = Arc::clone(&shared);
-    let step =
-        async move { desk(&own).discard(&selection, stretch, note.as_deref(), admin.name()).await };
+    let step = async move { desk(&own).discard(&selection, stretch, note.as_deref(), admin.name()).await };
     let step = change(&shared, step).await?;
     Ok(Json(DiscardStep { discarded: step.done, after: step.after, more: step.more }))
 }

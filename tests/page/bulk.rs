@@ -118,7 +118,7 @@ async fn a_bulk_waits_out_an_outage_says_what_it_does_not_know_and_needs_the_tok
         page.shop.room(100);
         page.browser.until("document.activeElement.id === 'token'").await;
         page.browser.press(&format!("{TOKEN}{ENTER}")).await;
-        page.until_text(".bulk > p", "It stands still until there is a token: at least 1 of 7 replayed.").await;
+        page.until_text(".bulk > p", "Stopped: at least 1 of 7 replayed.").await;
         page.shop.mishap(Mishap::Refused(400, "odd"));
         page.press_button("Go on").await;
         page.until_text(".bulk > p", "The service refused to go on: at least 1 of 7 replayed. (odd)").await;

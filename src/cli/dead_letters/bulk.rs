@@ -82,9 +82,11 @@ impl Bulk<'_> {
         }
         let Worked { done, passed_over, all } = match self.work_off(matching.letters, last).await {
             Ok(worked) => worked,
-            Err(cause) => return output::failure(format_args!(
-                "the store has failed: {cause}; what was done is done, and running this again goes on"
-            )),
+            Err(cause) => {
+                return output::failure(format_args!(
+                    "the store has failed: {cause}; what was done is done, and running this again goes on"
+                ));
+            }
         };
         let stay = match passed_over {
             0 => String::new(),
