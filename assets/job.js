@@ -1,11 +1,14 @@
 // A bulk: step after step over a set that was fixed when it began, until nothing is left or the reader stops it. The service keeps
-// nothing of it, so this does; it outlives the view, not the page.
+// nothing of it, so this does; it outlives the view, and stopped also the page.
 
 import { act } from "./act.js";
 import { detail, isNotNow } from "./answer.js";
+import { recall, remember } from "./memory.js";
 import { countdown, pause } from "./retry.js";
 
-let current = null;
+const KEPT = "orderbox.bulk";
+
+let current = recalled();
 const watchers = new Set();
 
 /**
@@ -44,6 +47,7 @@ export function unlockJob() {
 /** Forgets one that does not run. */
 export function closeJob() {
   current = null;
+  remember("sessionStorage", KEPT, null);
 }
 
 /** Calls `show` whenever something changes, until `signal` is aborted. */
@@ -52,7 +56,23 @@ export function watchJob(signal, show) {
   signal.addEventListener("abort", () => watchers.delete(show));
 }
 
+/** The bulk of this tab before the page was loaded anew. */
+function recalled() {
+  try {
+    const work = JSON.parse(recall("sessionStorage", KEPT));
+    // Nobody waited for the answer of the step that was under way.
+    return isUnderWay(work) ? { ...work, state: "stopped", left: 0, unsure: true } : work;
+  } catch {
+    return null;
+  }
+}
+
+function isUnderWay(work) {
+  return ["running", "stopping"].includes(work?.state);
+}
+
 function tell() {
+  remember("sessionStorage", KEPT, JSON.stringify(current));
   for (const show of watchers) show();
 }
 
@@ -102,5 +122,5 @@ function stepOf(answer) {
 }
 
 addEventListener("beforeunload", (event) => {
-  if (["running", "stopping"].includes(current?.state)) event.preventDefault();
+  if (isUnderWay(current)) event.preventDefault();
 });

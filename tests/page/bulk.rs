@@ -127,3 +127,26 @@ async fn a_bulk_waits_out_an_outage_says_what_it_does_not_know_and_needs_the_tok
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_bulk_stops_with_a_reload_and_can_go_on_where_it_was() {
+    visit(async |page| {
+        page.seven_letters();
+        page.open_desk().await;
+        page.offer("7 match. 3 of 7 would pass now.").await;
+        page.shop.room(3);
+        page.press_button("Replay all 7").await;
+        page.confirm("Replay 7 dead letters?").await;
+        page.browser.until("document.querySelector('.bulk > p').innerText.startsWith('At work: 3 of 7 replayed.')").await;
+        page.browser.client.refresh().await.unwrap();
+        page.until_text(".bulk > p", "Stopped: at least 3 of 7 replayed.").await;
+        page.shop.room(100);
+        page.press_button("Go on").await;
+        page.until_text(".bulk > p", "Done: at least 7 of 7 replayed. What is rejected again comes back as a new dead letter.").await;
+        let last = page.shop.sent().pop().unwrap();
+        assert_eq!(last, r#"POST replay {"filter":{},"up_to":7,"after":6}"#);
+        page.press_button("Close").await;
+        page.browser.until("sessionStorage.getItem('orderbox.bulk') === null").await;
+    })
+    .await;
+}
