@@ -137,12 +137,18 @@ async fn a_bulk_stops_with_a_reload_and_can_go_on_where_it_was() {
         page.shop.room(3);
         page.press_button("Replay all 7").await;
         page.confirm("Replay 7 dead letters?").await;
-        page.browser.until("document.querySelector('.bulk > p').innerText.startsWith('At work: 3 of 7 replayed.')").await;
+        page.browser
+            .until("document.querySelector('.bulk > p').innerText.startsWith('At work: 3 of 7 replayed.')")
+            .await;
         page.browser.client.refresh().await.unwrap();
         page.until_text(".bulk > p", "Stopped: at least 3 of 7 replayed.").await;
         page.shop.room(100);
         page.press_button("Go on").await;
-        page.until_text(".bulk > p", "Done: at least 7 of 7 replayed. What is rejected again comes back as a new dead letter.").await;
+        page.until_text(
+            ".bulk > p",
+            "Done: at least 7 of 7 replayed. What is rejected again comes back as a new dead letter.",
+        )
+        .await;
         let last = page.shop.sent().pop().unwrap();
         assert_eq!(last, r#"POST replay {"filter":{},"up_to":7,"after":6}"#);
         page.press_button("Close").await;
