@@ -123,8 +123,8 @@ export const DESK_TEXTS = {
     "Эти байты — не UTF-8, поэтому здесь их как текст не исправить. Сохраните их файлом, исправьте его и выполните:",
   ],
   "mend.truncated": [
-    "Only the beginning of the message is here, so it can't be edited here. Have all of it written by “orderbox dead-letters show”, mend it, and run:",
-    "Здесь только начало сообщения, поэтому здесь его не исправить. Получите его целиком командой «orderbox dead-letters show», исправьте и выполните:",
+    "Only the beginning of the message is here, so it can't be edited here. Write all of it to a file, mend that, and replay it:",
+    "Здесь только начало сообщения, поэтому здесь его не исправить. Запишите его целиком в файл, исправьте и отправьте:",
   ],
   "mend.kept": ["What you typed is kept, and comes back with the token.", "То, что вы набрали, сохранено и вернётся вместе с токеном."],
   "mend.left": [

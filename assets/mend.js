@@ -167,6 +167,7 @@ function editor(letter, send, close, refuse) {
 /** How to edit what can't be edited in a field of text. */
 function elsewhere(letter) {
   const why = say(letter.truncated ? "mend.truncated" : "mend.not_text");
-  const command = `orderbox dead-letters replay --edit FILE ${letter.id}`;
-  return [element("p", {}, why), element("pre", { class: "command" }, command)];
+  const writes = letter.truncated ? [`orderbox dead-letters show --raw ${letter.id} > FILE`] : [];
+  const commands = [...writes, `orderbox dead-letters replay --edit FILE ${letter.id}`];
+  return [element("p", {}, why), element("pre", { class: "command" }, commands.join("\n"))];
 }

@@ -14,6 +14,7 @@ use crate::{
 on_each_store!(
     an_edited_file_becomes_an_order_while_the_service_runs,
     a_bulk_asks_for_nothing_in_a_script_and_says_what_would_pass,
+    what_show_writes_raw_is_the_message_to_the_byte,
 );
 
 fn desk(database: &Database, arguments: &[&str]) -> Output {
@@ -81,4 +82,23 @@ async fn a_bulk_asks_for_nothing_in_a_script_and_says_what_would_pass(database: 
     assert!(text(&desk(&database, &["show", "1"])).contains("became       waits in the inbox"));
     let discarded = desk(&database, &["discard", "--all"]);
     assert!(text(&discarded).starts_with("0 open"), "{}", text(&discarded));
+}
+
+async fn what_show_writes_raw_is_the_message_to_the_byte(database: Database) {
+    let broken = " {\r\n\t\"order_uid\": \"\u{1b}[31m\u{9b}\", ";
+    refused(&database, &[broken, "other"]).await;
+    let raw = desk(&database, &["show", "--raw", "1"]);
+    assert_eq!((raw.status.code(), &raw.stdout[..]), (Some(0), broken.as_bytes()), "{}", text(&raw));
+    for (ids, code, part) in
+        [(&["4711"][..], 1, "there is no dead letter 4711"), (&["1", "2"], 2, "give its id, and no other")]
+    {
+        let refused = desk(&database, &[&["show", "--raw"], ids].concat());
+        assert_eq!(
+            (refused.status.code(), &refused.stdout[..]),
+            (Some(code), &b""[..]),
+            "{}",
+            text(&refused)
+        );
+        assert!(text(&refused).contains(part), "{}", text(&refused));
+    }
 }

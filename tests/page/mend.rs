@@ -306,6 +306,8 @@ async fn what_can_not_be_edited_here_says_how_to_edit_it() {
                     && said.contains(&format!("orderbox dead-letters replay --edit FILE {id}")),
                 "{said}"
             );
+            let whole = format!("orderbox dead-letters show --raw {id} > FILE");
+            assert_eq!(said.contains(&whole), id == long, "{said}");
             assert_eq!(page.texts("textarea").await, json!([]));
             page.press_button("Close").await;
             page.press_button("Replay").await;

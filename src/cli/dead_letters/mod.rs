@@ -22,6 +22,7 @@ Examples:
   orderbox dead-letters list --reason not_json
   orderbox dead-letters list --all --json
   orderbox dead-letters show 17
+  orderbox dead-letters show --raw 17 > mended.json
   orderbox dead-letters replay --edit mended.json 17
   orderbox dead-letters replay --reason not_utf8 --dry-run
   orderbox dead-letters discard --note 'a test of ours' 18 19";
