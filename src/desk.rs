@@ -17,6 +17,8 @@ const STEP: usize = 1000;
 const STEP_BYTES: usize = 16 << 20;
 /// And no longer than this: somebody waits for the answer.
 const STEP_TIME: Duration = Duration::from_secs(1);
+/// So many characters a note may have: longer ones are letters.
+pub(crate) const LONGEST_NOTE: usize = 2000;
 
 /// The dead letters of a store, and the rules of today.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +73,7 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// When the store fails.
     pub async fn discard_one(&self, id: i64, note: Option<&str>, by: &str) -> Result<bool> {
+        let note = note.filter(|note| !note.trim().is_empty());
         let discarded = told("discarded", &[id], by, self.store.discard(&[id], note, by).await)?;
         Ok(!discarded.is_empty())
     }
@@ -150,6 +153,7 @@ impl<'a> Desk<'a> {
         note: Option<&str>,
         by: &str,
     ) -> Result<Step> {
+        let note = note.filter(|note| !note.trim().is_empty());
         let letters = self.store.open_letters(selection, stretch, STEP + 1).await?;
         let ids: Vec<i64> = letters.iter().take(STEP).map(|letter| letter.id).collect();
         let discarded = match ids[..] {
@@ -170,6 +174,20 @@ impl<'a> Desk<'a> {
             matches!(validate_caught(&letter.payload, self.max_message_bytes), Verdict::Accept(_))
         }))
     }
+}
+
+/// A note as it may be kept. PostgreSQL takes no NUL; of other control characters only line breaks and tabs make sense.
+///
+/// # Errors
+/// Says what is allowed.
+pub(crate) fn sound_note(note: &str) -> std::result::Result<String, String> {
+    let odd = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
+    if note.chars().count() > LONGEST_NOTE || note.chars().any(odd) {
+        return Err(format!(
+            "the note is too long or no plain text: at most {LONGEST_NOTE} characters are allowed, of control characters line breaks and tabs"
+        ));
+    }
+    Ok(note.to_owned())
 }
 
 fn length(ids: &[i64]) -> i64 {

@@ -17,7 +17,7 @@ use super::{
     ask::ask,
     desk::{bad, body_of, change, desk, parsed, sound},
     errors::Problem,
-    openapi::{BadRequest, BodyRefused, PlainText, ReasonName, StoreDown, Unauthorized},
+    openapi::{BadRequest, BodyRefused, NoteText, PlainText, ReasonName, StoreDown, Unauthorized},
     query::Query,
     selection::{Filter, PARAMETERS},
 };
@@ -69,10 +69,7 @@ pub(super) struct DiscardBulk {
     #[schema(minimum = 0)]
     after: i64,
     /// For those who look at them later
-    #[schema(
-        max_length = 2000,
-        pattern = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"
-    )]
+    #[schema(value_type = Option<NoteText>)]
     note: Option<String>,
 }
 

@@ -19,16 +19,15 @@ use super::{
     dead_letters::{id_of, no_such_letter},
     errors::Problem,
     intake,
-    openapi::{BadRequest, BodyRefused, NotFound, NotOpen, ResolutionName, StoreDown, Unauthorized},
+    openapi::{
+        BadRequest, BodyRefused, NotFound, NotOpen, NoteText, ResolutionName, StoreDown, Unauthorized,
+    },
     query::Query,
 };
 use crate::{
-    desk::Desk,
+    desk::{Desk, sound_note},
     store::{self, Resolution, replay_id},
 };
-
-/// Longer notes are letters.
-const LONGEST_NOTE: usize = 2000;
 
 /// A dead letter that is no longer open.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,10 +53,7 @@ pub(super) struct Discarded {
 #[serde(deny_unknown_fields)]
 pub(super) struct Note {
     /// For those who look at it later
-    #[schema(
-        max_length = 2000,
-        pattern = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"
-    )]
+    #[schema(value_type = Option<NoteText>)]
     note: Option<String>,
 }
 
@@ -168,15 +164,8 @@ pub(super) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         .map_err(|cause| bad(format!("the body is not what this address takes: {cause}")))
 }
 
-/// PostgreSQL takes no NUL; of other control characters only line breaks and tabs make sense.
 pub(super) fn sound(note: Option<String>) -> Result<Option<String>, Problem> {
-    let odd = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
-    match note {
-        Some(note) if note.chars().count() > LONGEST_NOTE || note.chars().any(odd) => Err(bad(format!(
-            "the note is too long or no plain text: at most {LONGEST_NOTE} characters are allowed, of control characters line breaks and tabs"
-        ))),
-        note => Ok(note.filter(|note| !note.trim().is_empty())),
-    }
+    note.map(|note| sound_note(&note)).transpose().map_err(bad)
 }
 
 pub(super) fn bad(detail: String) -> Problem {

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use crate::{
     cli::output,
+    config::{ByteSize, DEFAULT_MAX_MESSAGE_BYTES, StoreSettings},
     store::{self, Store},
 };
 use clap::{Args, Subcommand};
@@ -57,6 +58,17 @@ impl DeadLetters {
             Action::Discard(discard) => discard.run().await,
         }
     }
+}
+
+/// Where the dead letters are, and the rules of today.
+#[derive(Debug, Args)]
+struct DeskSettings {
+    /// The longest message that is an order
+    #[arg(id = "MAX_MESSAGE_BYTES", long = "max-message-bytes", env = "MAX_MESSAGE_BYTES", default_value = DEFAULT_MAX_MESSAGE_BYTES)]
+    max_message_bytes: ByteSize,
+
+    #[command(flatten)]
+    store: StoreSettings,
 }
 
 /// Who acts, for `resolved_by` and the log.

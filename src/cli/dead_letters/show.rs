@@ -55,7 +55,7 @@ async fn write(store: &dyn Store, id: i64) -> ExitCode {
             missing(id);
             ExitCode::FAILURE
         }
-        Err(cause) => unread(cause),
+        Err(cause) => unread(&cause),
     }
 }
 
@@ -65,7 +65,7 @@ fn missing(id: i64) {
     ));
 }
 
-fn unread(cause: StoreError) -> ExitCode {
+fn unread(cause: &StoreError) -> ExitCode {
     output::failure(format_args!("the store can't be read: {cause}"))
 }
 
@@ -84,7 +84,7 @@ async fn show(store: &dyn Store, ids: &[i64]) -> ExitCode {
                 text.push_str(&described(&letter, lineage.replay.as_ref()));
             }
             Ok(None) => absent.push(*id),
-            Err(cause) => return unread(cause),
+            Err(cause) => return unread(&cause),
         }
     }
     absent.iter().copied().for_each(missing);
