@@ -24,6 +24,7 @@ super::rules!(
     a_replay_never_overwrites_what_is_newer,
     a_lineage_says_where_a_replay_is,
     a_selection_holds_what_everything_applies_to,
+    what_comes_while_a_selection_is_counted_is_not_checked_either,
     a_bulk_works_off_a_frozen_set_in_steps,
     a_bulk_feeds_no_more_than_the_inbox_has_room_for,
     only_those_that_would_pass_now_are_replayed_when_that_is_asked_for,
@@ -217,6 +218,26 @@ async fn a_selection_holds_what_everything_applies_to(bench: Bench) {
     assert!(store.count_open(&at, Stretch::ALL).await.unwrap().letters >= 1, "since is inclusive");
     let before = Selection { until: Some(rejected_at), since: Some(rejected_at), ..any };
     assert_eq!(store.count_open(&before, Stretch::ALL).await.unwrap().letters, 0, "until is exclusive");
+}
+
+async fn what_comes_while_a_selection_is_counted_is_not_checked_either(bench: Bench) {
+    let store = bench.store.as_ref();
+    let coming = async {
+        for sequence in 1..=200 {
+            let rows = recorded(store, &[message(sequence, sequence, "x")]).await;
+            refuse(store, &rows, "not_json", "[]", None).await;
+        }
+    };
+    let counting = async {
+        loop {
+            let survey = Desk::new(store, 1000).survey(&Selection::default()).await.unwrap();
+            assert!(survey.checked <= survey.matching.letters, "{survey:?}");
+            if survey.matching.letters == 200 {
+                break;
+            }
+        }
+    };
+    tokio::join!(coming, counting);
 }
 
 async fn a_bulk_works_off_a_frozen_set_in_steps(bench: Bench) {
