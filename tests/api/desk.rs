@@ -16,7 +16,7 @@ on_each_store!(
     a_replay_as_it_is_fails_again_and_the_new_dead_letter_names_the_old_one,
     what_is_no_longer_open_or_not_there_is_refused_with_the_reason,
     a_change_that_outlasts_its_request_is_made_and_logged,
-    a_bulk_replays_each_of_its_set_once_and_says_what_is_left,
+    a_bulk_replays_each_of_its_set_once_and_says_whether_there_is_more,
     a_list_is_narrowed_by_code_uid_and_time_and_shows_few_errors,
 );
 
@@ -146,7 +146,7 @@ async fn a_change_that_outlasts_its_request_is_made_and_logged(database: Databas
     }
 }
 
-async fn a_bulk_replays_each_of_its_set_once_and_says_what_is_left(database: Database) {
+async fn a_bulk_replays_each_of_its_set_once_and_says_whether_there_is_more(database: Database) {
     let service = start(&database).await;
     publish(&service, &[b"{1", b"{2", b"{3"]).await;
     // As after a change of the rules: refused then, an order now.
