@@ -103,9 +103,7 @@ async fn one_by_one(
                 letter.summary.resolution,
                 crate::terminal::printable(letter.resolved_by.as_deref().unwrap_or("nobody"))
             )),
-            Ok(None) => output::complain(format_args!(
-                "there is no dead letter {id}; `orderbox dead-letters list --all` shows those there are"
-            )),
+            Ok(None) => complain_of_none(id),
             Err(cause) => {
                 output::complain(text.trim_end());
                 return output::failure(format_args!(
@@ -115,6 +113,12 @@ async fn one_by_one(
         }
     }
     output::answer(&text, if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn complain_of_none(id: i64) {
+    output::complain(format_args!(
+        "there is no dead letter {id}; `orderbox dead-letters list --all` shows those there are"
+    ));
 }
 
 /// RFC 3339 in UTC, to the second.

@@ -6,7 +6,7 @@ use std::{
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{instant, payload};
+use super::{complain_of_none, instant, payload};
 use crate::{
     cli::{database, output},
     config::StoreSettings,
@@ -52,17 +52,11 @@ async fn write(store: &dyn Store, id: i64) -> ExitCode {
     match store.dead_letter(id, usize::MAX).await {
         Ok(Some(letter)) => output::answer(&letter.payload, ExitCode::SUCCESS),
         Ok(None) => {
-            missing(id);
+            complain_of_none(id);
             ExitCode::FAILURE
         }
         Err(cause) => unread(&cause),
     }
-}
-
-fn missing(id: i64) {
-    output::complain(format_args!(
-        "there is no dead letter {id}; `orderbox dead-letters list --all` shows those there are"
-    ));
 }
 
 fn unread(cause: &StoreError) -> ExitCode {
@@ -72,7 +66,7 @@ fn unread(cause: &StoreError) -> ExitCode {
 /// Prints everything about each dead letter: exit 1 when one of them does not exist.
 async fn show(store: &dyn Store, ids: &[i64]) -> ExitCode {
     let mut text = String::new();
-    let mut absent = Vec::new();
+    let mut missing = Vec::new();
     for id in ids {
         let (letter, lineage) = tokio::join!(store.dead_letter(*id, usize::MAX), store.lineage(*id));
         let found = letter.and_then(|letter| Ok(letter.zip(lineage?)));
@@ -83,12 +77,12 @@ async fn show(store: &dyn Store, ids: &[i64]) -> ExitCode {
                 }
                 text.push_str(&described(&letter, lineage.replay.as_ref()));
             }
-            Ok(None) => absent.push(*id),
+            Ok(None) => missing.push(*id),
             Err(cause) => return unread(&cause),
         }
     }
-    absent.iter().copied().for_each(missing);
-    output::answer(&text, if absent.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    missing.iter().copied().for_each(complain_of_none);
+    output::answer(&text, if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn described(letter: &DeadLetter, replay: Option<&Replay>) -> String {
