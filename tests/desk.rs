@@ -121,8 +121,8 @@ async fn what_the_routes_refuse_the_commands_refuse_too(database: Database) {
         (&["replay", "--max-message-bytes", "100", "--edit", file, "1"][..], "longer than MAX_MESSAGE_BYTES"),
         (&["discard", "--note", &format!("{longest}x"), "1"], "at most 2000 characters"),
         (&["discard", "--note", "\u{1b}[2J", "1"], "of control characters line breaks and tabs"),
-        (&["discard", "--reason", "tpyo"], "possible values: empty, too_large"),
-        (&["list", "--reason", "tpyo"], "possible values: empty, too_large"),
+        (&["discard", "--reason", "odd"], "possible values: empty, too_large"),
+        (&["list", "--reason", "odd"], "possible values: empty, too_large"),
     ] {
         let refused = desk(&database, arguments);
         assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
