@@ -123,8 +123,8 @@ export const DESK_TEXTS = {
     "Эти байты — не UTF-8, поэтому здесь их как текст не исправить. Сохраните их файлом, исправьте его и выполните:",
   ],
   "mend.truncated": [
-    "Only the beginning of the message is here, so it can't be edited here. Have all of it written by “orderbox dead-letters show”, mend it, and run:",
-    "Здесь только начало сообщения, поэтому здесь его не исправить. Получите его целиком командой «orderbox dead-letters show», исправьте и выполните:",
+    "Only the beginning of the message is here, so it can't be edited here. Write all of it to a file, mend that, and replay it:",
+    "Здесь только начало сообщения, поэтому здесь его не исправить. Запишите его целиком в файл, исправьте и отправьте:",
   ],
   "mend.kept": ["What you typed is kept, and comes back with the token.", "То, что вы набрали, сохранено и вернётся вместе с токеном."],
   "mend.left": [
@@ -209,11 +209,11 @@ export const DESK_TEXTS = {
   "bulk_state.locked": ["It stands still until there is a token:", "Нужен токен, пока всё стоит:"],
   "bulk_state.failed": ["The service refused to go on:", "Сервис отказался продолжать:"],
   "bulk_state.done": ["Done:", "Готово:"],
-  "bulk.at_least": ["at least", "не меньше чем"],
-  "bulk.replayed": ["{n} replayed", "отправлено {n}"],
-  "bulk.discarded": ["{n} discarded", "списано {n}"],
+  "bulk.replayed": ["{n} of {m} replayed", "отправлено {n} из {m}"],
+  "bulk.replayed_at_least": ["at least {n} of {m} replayed", "отправлено не меньше {n} из {m}"],
+  "bulk.discarded": ["{n} of {m} discarded", "списано {n} из {m}"],
+  "bulk.discarded_at_least": ["at least {n} of {m} discarded", "списано не меньше {n} из {m}"],
   "bulk.passed_over": ["{n} passed over", "пропущено {n}"],
-  "bulk.remaining": ["{n} to go", "осталось {n}"],
   "bulk.waits": ["Goes on in {seconds} s.", "Продолжит через {seconds} с."],
   "bulk.again": ["What is rejected again comes back as a new dead letter.", "Отклонённое снова вернётся новым сообщением."],
 };

@@ -53,7 +53,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::{sync::Semaphore, time::Instant};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use auth::{Token, Tokens};
 pub use limits::Limits;
@@ -114,6 +114,8 @@ struct Shared {
     requests: HttpRequests,
     feed: Feed,
     lookups: Lookups,
+    /// Of dead letters: each runs to its end.
+    changes: TaskTracker,
     /// One permit a body of more than 16 KiB being read.
     uploads: Semaphore,
     started: Instant,
@@ -129,6 +131,7 @@ impl Shared {
             requests: HttpRequests::resolve(),
             feed: Feed::default(),
             lookups: Lookups::new(&api.limits),
+            changes: TaskTracker::new(),
             uploads: Semaphore::new(MAX_UPLOADS),
             started: Instant::now(),
             api,

@@ -74,6 +74,8 @@ pub async fn run(listener: TcpListener, api: Api, stop: CancellationToken) {
         cut.cancel();
         connections.wait().await;
     }
+    shared.changes.close();
+    shared.changes.wait().await;
 }
 
 struct Incoming {

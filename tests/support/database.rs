@@ -91,6 +91,23 @@ impl Database {
         }
     }
 
+    /// Lets nobody change a dead letter for as long as what is answered lives.
+    pub(crate) async fn hold_dead_letters(&self) -> Box<dyn Send> {
+        match self {
+            Self::Sqlite(_) => {
+                let mut connection = self.sqlite_connection().await;
+                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+                Box::new(connection)
+            }
+            Self::Postgres(database) => {
+                let mut connection = database.connection().await;
+                let lock = "BEGIN; LOCK TABLE dead_letters IN SHARE ROW EXCLUSIVE MODE";
+                sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+                Box::new(connection)
+            }
+        }
+    }
+
     /// The bytes of every dead letter.
     #[cfg(feature = "fail-points")]
     pub(crate) async fn dead_payloads(&self) -> Vec<Vec<u8>> {

@@ -10,21 +10,44 @@ use crate::store::{
 
 /// The open ones of a selection in a stretch of ids.
 macro_rules! open {
-    ($what:literal, $end:literal) => {
+    ($what:literal, $which:literal, $end:literal) => {
         concat!(
             "SELECT ",
             $what,
-            " FROM dead_letters
-            WHERE resolution >= 'open' AND resolution <= 'open' AND (resolution, id) > ('open', $1) AND id <= $2
+            " FROM dead_letters WHERE ",
+            $which,
+            "
                 AND ($3::text IS NULL OR reason = $3) AND ($4::text IS NULL OR position($4 IN errors::text) > 0)
-                AND ($5::text IS NULL OR order_uid = $5)
                 AND ($6::timestamptz IS NULL OR rejected_at >= $6) AND ($7::timestamptz IS NULL OR rejected_at < $7) ",
             $end
         )
     };
 }
-const COUNT_OPEN: &str = open!("count(*), max(id)", "");
-const SELECT_OPEN: &str = open!("id, octet_length(payload)", "ORDER BY resolution, id LIMIT $8");
+/// Walks the open ones. Both ends of the stretch are told as places in the index, or the planner would walk the ids, past every dead letter
+/// that was resolved.
+macro_rules! open_of_any {
+    ($what:literal, $end:literal) => {
+        open!(
+            $what,
+            "(resolution, id) > ('open', $1) AND (resolution, id) <= ('open', $2) AND $5::text IS NULL",
+            $end
+        )
+    };
+}
+/// Finds those of a uid in its index.
+macro_rules! open_of_uid {
+    ($what:literal, $end:literal) => {
+        open!(
+            $what,
+            "(order_uid, id) > ($5, $1) AND (order_uid, id) <= ($5, $2) AND order_uid IS NOT NULL AND resolution = 'open'",
+            $end
+        )
+    };
+}
+const COUNT_OPEN: &str = open_of_any!("count(*), max(id)", "");
+const COUNT_OPEN_OF_UID: &str = open_of_uid!("count(*), max(id)", "");
+const SELECT_OPEN: &str = open_of_any!("id, octet_length(payload)", "ORDER BY resolution, id LIMIT $8");
+const SELECT_OPEN_OF_UID: &str = open_of_uid!("id, octet_length(payload)", "ORDER BY order_uid, id LIMIT $8");
 const COUNT_REPLAYS: &str =
     "SELECT count(*), coalesce(sum(octet_length(payload)), 0)::bigint FROM inbox WHERE source = 'replay'";
 /// The order in which locks are taken: two who resolve the same ones wait for each other only in turn.
@@ -55,7 +78,7 @@ pub(super) async fn count_open(
     selection: &Selection,
     stretch: Stretch,
 ) -> sqlx::Result<Matching> {
-    let row = selected(COUNT_OPEN, selection, stretch).fetch_one(connection).await?;
+    let row = selected(COUNT_OPEN, COUNT_OPEN_OF_UID, selection, stretch).fetch_one(connection).await?;
     Ok(Matching { letters: column(&row, 0)?, last: column(&row, 1)? })
 }
 
@@ -66,7 +89,7 @@ pub(super) async fn open_letters(
     stretch: Stretch,
     limit: usize,
 ) -> sqlx::Result<Vec<OpenLetter>> {
-    let rows = selected(SELECT_OPEN, selection, stretch)
+    let rows = selected(SELECT_OPEN, SELECT_OPEN_OF_UID, selection, stretch)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await?;
@@ -74,11 +97,12 @@ pub(super) async fn open_letters(
 }
 
 fn selected<'q>(
-    sql: &'static str,
+    of_any: &'static str,
+    of_uid: &'static str,
     selection: &'q Selection,
     stretch: Stretch,
 ) -> sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments> {
-    sqlx::query(sql)
+    sqlx::query(if selection.order_uid.is_some() { of_uid } else { of_any })
         .bind(stretch.after)
         .bind(stretch.up_to)
         .bind(selection.reason.as_deref())

@@ -10,21 +10,26 @@ use crate::store::{
 
 /// The open ones of a selection in a stretch of ids.
 macro_rules! open {
-    ($what:literal, $end:literal) => {
+    ($what:literal, $which:literal, $end:literal) => {
         concat!(
             "SELECT ",
             $what,
             " FROM dead_letters
-            WHERE resolution = 'open' AND id > ?1 AND id <= ?2
-                AND (?3 IS NULL OR reason = ?3) AND (?4 IS NULL OR instr(errors, ?4) > 0) AND (?5 IS NULL OR order_uid = ?5)
+            WHERE resolution = 'open' AND id > ?1 AND id <= ?2 AND ",
+            $which,
+            " AND (?3 IS NULL OR reason = ?3) AND (?4 IS NULL OR instr(errors, ?4) > 0)
                 AND (?6 IS NULL OR rejected_at >= strftime('%Y-%m-%dT%H:%M:%fZ', ?6))
                 AND (?7 IS NULL OR rejected_at < strftime('%Y-%m-%dT%H:%M:%fZ', ?7)) ",
             $end
         )
     };
 }
-const COUNT_OPEN: &str = open!("count(*), max(id)", "");
-const SELECT_OPEN: &str = open!("id, length(payload)", "ORDER BY id LIMIT ?8");
+const COUNT_OPEN: &str = open!("count(*), max(id)", "?5 IS NULL", "");
+const SELECT_OPEN: &str = open!("id, length(payload)", "?5 IS NULL", "ORDER BY id LIMIT ?8");
+/// Of a uid, found in its index.
+pub(super) const COUNT_OPEN_OF_UID: &str = open!("count(*), max(id)", "order_uid = ?5", "");
+pub(super) const SELECT_OPEN_OF_UID: &str =
+    open!("id, length(payload)", "order_uid = ?5", "ORDER BY id LIMIT ?8");
 const COUNT_REPLAYS: &str =
     "SELECT count(*), coalesce(sum(length(payload)), 0) FROM inbox WHERE source = 'replay'";
 /// The write lock is held, so they stay open until they are resolved.
@@ -58,7 +63,7 @@ pub(super) async fn count_open(
     selection: &Selection,
     stretch: Stretch,
 ) -> sqlx::Result<Matching> {
-    let row = selected(COUNT_OPEN, selection, stretch).fetch_one(connection).await?;
+    let row = selected(COUNT_OPEN, COUNT_OPEN_OF_UID, selection, stretch).fetch_one(connection).await?;
     Ok(Matching { letters: column(&row, 0)?, last: column(&row, 1)? })
 }
 
@@ -69,7 +74,7 @@ pub(super) async fn open_letters(
     stretch: Stretch,
     limit: usize,
 ) -> sqlx::Result<Vec<OpenLetter>> {
-    let rows = selected(SELECT_OPEN, selection, stretch)
+    let rows = selected(SELECT_OPEN, SELECT_OPEN_OF_UID, selection, stretch)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await?;
@@ -77,11 +82,12 @@ pub(super) async fn open_letters(
 }
 
 fn selected<'q>(
-    sql: &'static str,
+    of_any: &'static str,
+    of_uid: &'static str,
     selection: &'q Selection,
     stretch: Stretch,
 ) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
-    sqlx::query(sql)
+    sqlx::query(if selection.order_uid.is_some() { of_uid } else { of_any })
         .bind(stretch.after)
         .bind(stretch.up_to)
         .bind(selection.reason.as_deref())

@@ -103,6 +103,14 @@ async fn each_set_of_filters_has_an_index_in_the_order_of_the_list() {
             "SEARCH dead_letters USING INDEX dead_letters_resolution_reason (resolution=? AND reason=? AND id<?)",
         ),
         (
+            desk::COUNT_OPEN_OF_UID,
+            "SEARCH dead_letters USING INDEX dead_letters_order_uid (order_uid=? AND id>? AND id<?)",
+        ),
+        (
+            desk::SELECT_OPEN_OF_UID,
+            "SEARCH dead_letters USING INDEX dead_letters_order_uid (order_uid=? AND id>? AND id<?)",
+        ),
+        (
             browse::COUNT_OPEN_BY_REASON,
             "SEARCH dead_letters USING COVERING INDEX dead_letters_resolution_reason (resolution=?)",
         ),
