@@ -208,5 +208,5 @@ fn from_environment(name: &str, default: usize) -> usize {
 
 /// What a test publishes as fast as it goes.
 fn load(seed: u64) -> Load {
-    Load { seed, count: COUNT, rate: None }
+    Load::of(seed, COUNT)
 }

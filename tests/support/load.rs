@@ -28,6 +28,11 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// As fast as it goes.
+    pub(crate) fn of(seed: u64, count: usize) -> Self {
+        Self { seed, count, rate: None }
+    }
+
     /// What is published.
     pub(crate) fn expected(self) -> Expected {
         let options = Options { items: Some(1), oversized: true, ..Options::default() };
