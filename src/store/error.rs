@@ -311,7 +311,10 @@ mod tests {
     #[test]
     fn a_full_disk_and_a_database_that_takes_no_writes_spare_the_rows_and_say_what_to_do() {
         let error = Failure::Full.named("record");
-        assert!(error.spares_rows() && error.message.ends_with("then what waits is settled by itself"), "{error}");
+        assert!(
+            error.spares_rows() && error.message.ends_with("then what waits is settled by itself"),
+            "{error}"
+        );
         // READONLY, READONLY_DBMOVED, FULL.
         for code in ["53100", "25006", "8", "1032", "13"] {
             assert!(Ailment::of(code).is_some(), "{code}");

@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod expected;
 pub(crate) mod link;

@@ -33,7 +33,7 @@ pub(crate) struct Server {
     process: Mutex<Process>,
     port: u16,
     settings: Vec<String>,
-    environment: Vec<(String, String)>,
+    environment: Vec<String>,
     folder: TempDir,
 }
 
@@ -80,16 +80,12 @@ impl Server {
         Self::start_with(settings, Vec::new(), Some(disk)).await
     }
 
-    /// Starts one with variables of the environment, such as LD_PRELOAD.
-    pub(crate) async fn start_in(environment: Vec<(String, String)>) -> Option<Self> {
+    /// Starts one with further variables, each as `NAME=value`.
+    pub(crate) async fn start_in(environment: Vec<String>) -> Option<Self> {
         Self::start_with(&[], environment, None).await
     }
 
-    async fn start_with(
-        settings: &[&str],
-        environment: Vec<(String, String)>,
-        log_on: Option<&Path>,
-    ) -> Option<Self> {
+    async fn start_with(settings: &[&str], environment: Vec<String>, log_on: Option<&Path>) -> Option<Self> {
         let initdb = program("initdb", &PLACES)?;
         let folder =
             tempfile::Builder::new().prefix(&format!("{FOLDER}{}-", std::process::id())).tempdir().unwrap();
@@ -226,13 +222,19 @@ fn url(port: u16, database: &str) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/{database}")
 }
 
-fn spawn(folder: &Path, port: u16, settings: &[String], environment: &[(String, String)]) -> Process {
+fn spawn(folder: &Path, port: u16, settings: &[String], environment: &[String]) -> Process {
     let postgres = program("postgres", &PLACES).expect("it comes with initdb");
     // The kernel ends the server when the thread that started it ends, so start it from one that lives as long as the
     // process does: the server survives no test run, even one that is killed.
-    let mut command = as_postgres(&postgres);
-    command.arg("-D").arg(folder.join("data")).args(["-h", "127.0.0.1", "-p"]).arg(port.to_string());
-    command.arg("-k").arg(folder).envs(environment.iter().map(|(name, value)| (name, value)));
+    let mut command = as_postgres(Path::new("env"));
+    command
+        .args(environment)
+        .arg(postgres)
+        .arg("-D")
+        .arg(folder.join("data"))
+        .args(["-h", "127.0.0.1", "-p"])
+        .arg(port.to_string());
+    command.arg("-k").arg(folder);
     for setting in settings {
         command.args(["-c", setting]);
     }
