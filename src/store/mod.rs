@@ -81,8 +81,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn postpone(&self, id: i64) -> Result<i32>;
 
     /// Whether a message of so many bytes could be recorded now; nothing is.
-    async fn room_for(&self, bytes: usize) -> Result<()> {
-        let _bytes = bytes;
+    async fn room_for(&self, _bytes: usize) -> Result<()> {
         self.postpone(0).await.map(drop)
     }
 
