@@ -10,6 +10,7 @@ mod compose;
 mod conformance;
 mod crash;
 mod desk;
+mod faults;
 mod gaps;
 mod guarantees;
 mod ledger;

@@ -9,12 +9,8 @@ use bytes::Bytes;
 use orderbox::sample::Options;
 
 use crate::support::{
-    database::Database,
-    expected::Expected,
-    orderbox::Orderbox,
-    postgres,
-    process::Process,
-    stan_server::{StanServer, eventually},
+    database::Database, expected::Expected, orderbox::Orderbox, postgres, process::Process,
+    stan_server::StanServer,
 };
 
 /// Messages a second.
@@ -38,7 +34,7 @@ async fn while_postgresql_is_away_cached_orders_are_read_and_what_piles_up_is_se
     let service =
         Orderbox::on(&database, &[("STAN_URL", server.url().as_str()), ("SAMPLE_ORDER", "false")]).await;
     let mut publisher = publish(&service);
-    let cached = some_orders(&expected, &service, &database).await;
+    let cached = expected.some_read_from(&service, &database, RATE).await;
 
     postgres.stop().await;
     read_for(length, &service, &cached).await;
@@ -65,23 +61,6 @@ fn publish(service: &Orderbox) -> Process {
     let args =
         ["publish", "--count", &count, "--broken", "0.02", "--items", "1", "--seed", &seed, "--rate", &rate];
     service.spawn("publish", &args)
-}
-
-/// The first orders of the load, once there are enough and each has been read.
-async fn some_orders(expected: &Expected, service: &Orderbox, database: &Database) -> Vec<(String, Bytes)> {
-    let enough = i64::try_from(RATE).expect("it fits");
-    eventually("the load has begun", || async {
-        database.number("SELECT count(*) FROM orders").await >= enough
-    })
-    .await;
-    let mut orders = Vec::new();
-    let first = format!("SELECT order_uid FROM orders ORDER BY id LIMIT {RATE}");
-    for uid in database.rows(&first).await.into_iter().flatten().flatten() {
-        let document = expected.sound[&uid].clone();
-        assert_eq!(service.order(&uid).await.as_ref(), Ok(&document), "{uid} before the outage");
-        orders.push((uid, document));
-    }
-    orders
 }
 
 /// Reads the orders in turn for so long; each is there each time.

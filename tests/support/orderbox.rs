@@ -60,6 +60,11 @@ impl Orderbox {
         Self { settings, through: Vec::new(), process: None, place: None, folder }
     }
 
+    /// Starts the service by a program that becomes it.
+    pub(crate) fn serve_through(&mut self, program: &[&str]) {
+        self.through = program.iter().map(|&part| part.to_owned()).collect();
+    }
+
     /// Starts the process and waits until it listens, which it does whether its servers are there or not.
     pub(crate) async fn launch(&mut self) {
         let command = self.serve_command();
@@ -219,11 +224,6 @@ impl Orderbox {
     pub(crate) fn set(&mut self, name: &str, value: Option<&str>) {
         self.settings.retain(|(known, _)| known != name);
         self.settings.extend(value.map(|value| (name.to_owned(), value.to_owned())));
-    }
-
-    /// Starts the service by a program that becomes it.
-    pub(crate) fn serve_through(&mut self, program: &[&str]) {
-        self.through = program.iter().map(|&part| part.to_owned()).collect();
     }
 
     /// Asks the process to stop, and does not wait for it.
