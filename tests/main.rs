@@ -22,6 +22,7 @@ mod outage;
 mod page;
 mod pipeline;
 mod publish;
+mod redelivery;
 mod refusal;
 mod reports;
 mod settings;

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use axum::http::Method;
 use bytes::Bytes;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::support::{
-    database::Database,
+    database::{Database, WriteLock},
     orderbox::{Orderbox, on_each_store},
     stan_server::{StanServer, eventually},
 };
@@ -19,37 +18,6 @@ on_each_store!(
 
 const LAG: &str = "orderbox_source_lag_messages{source=\"stan\"}";
 
-/// Holds a lock that lets everyone read and nobody write, until it is dropped.
-enum Lock {
-    Sqlite(SqliteConnection),
-    Postgres(PgConnection),
-}
-
-impl Lock {
-    async fn on(database: &Database) -> Self {
-        match database {
-            Database::Sqlite(_) => {
-                let mut connection = database.sqlite_connection().await;
-                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
-                Self::Sqlite(connection)
-            }
-            Database::Postgres(postgres) => {
-                let mut connection = postgres.connection().await;
-                let lock = AssertSqlSafe("BEGIN; LOCK TABLE inbox IN EXCLUSIVE MODE");
-                sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
-                Self::Postgres(connection)
-            }
-        }
-    }
-
-    async fn release(self) {
-        match self {
-            Self::Sqlite(connection) => connection.close().await.unwrap(),
-            Self::Postgres(connection) => connection.close().await.unwrap(),
-        }
-    }
-}
-
 async fn the_lag_grows_while_the_store_takes_no_writes_and_returns_to_0(database: Database) {
     let Some(server) = StanServer::builder().start().await else { return };
     let service = Orderbox::on(&database, &[("STAN_URL", &server.url()), ("STORE_TIMEOUT", "2s")]).await;
@@ -60,7 +28,7 @@ async fn the_lag_grows_while_the_store_takes_no_writes_and_returns_to_0(database
     })
     .await;
 
-    let lock = Lock::on(&database).await;
+    let lock = WriteLock::on(&database).await;
     service.ok(&["publish", "--count", "25", "--seed", "2"]);
     eventually("the lag is what was published", async || service.metric(LAG).await == Some(25.0)).await;
     lock.release().await;
