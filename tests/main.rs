@@ -23,6 +23,7 @@ mod outage;
 mod page;
 mod pipeline;
 mod publish;
+mod redelivery;
 mod refusal;
 mod reports;
 mod settings;

@@ -59,7 +59,7 @@ async fn while_stan_is_away_posts_become_orders_and_what_it_holds_is_settled_wit
     let held = server.backlog("orders").await;
     server.kill();
     eprintln!("STAN went away with {held} messages that were not acked");
-    let read = some_orders(&expected, &service, &database).await;
+    let read = expected.some_read_from(&service, &database, RATE).await;
     service.until_status("/healthz", 503).await;
     let (host, port) = service.address();
     let to = format!("http://{host}:{port}");

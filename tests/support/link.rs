@@ -41,6 +41,8 @@ struct State {
     resets: u64,
     /// How many connections were accepted, those that were closed at once too.
     accepted: u64,
+    /// Blocks by itself when a client sends this.
+    blocks_at: Option<&'static str>,
 }
 
 /// What the link sees pass.
@@ -146,7 +148,8 @@ impl Link {
     pub(crate) async fn to(target: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("bind a free port");
         let port = listener.local_addr().expect("local address").port();
-        let state = Arc::new(watch::Sender::new(State { mode: Mode::Open, resets: 0, accepted: 0 }));
+        let state =
+            Arc::new(watch::Sender::new(State { mode: Mode::Open, resets: 0, accepted: 0, blocks_at: None }));
         let mut tasks = JoinSet::new();
         let traffic = Arc::new(Traffic::default());
         tasks.spawn(accept(listener, target, Arc::clone(&state), Arc::clone(&traffic)));
@@ -171,6 +174,17 @@ impl Link {
     /// Lets no byte pass and closes nothing.
     pub(crate) fn block(&self) {
         self.state.send_modify(|state| state.mode = Mode::Blocked);
+    }
+
+    /// Blocks as soon as a client sends `text`: what it sent before passes, the text itself waits for [`Link::mend`].
+    pub(crate) fn block_at(&self, text: &'static str) {
+        self.state.send_modify(|state| state.blocks_at = Some(text));
+    }
+
+    /// Waits until nothing passes.
+    pub(crate) async fn is_blocked(&self) {
+        let mut state = self.state.subscribe();
+        drop(state.wait_for(|state| state.mode == Mode::Blocked).await.expect("the link is there"));
     }
 
     /// Lets bytes and new connections pass again.
@@ -221,16 +235,17 @@ async fn accept(listener: TcpListener, target: u16, state: Arc<watch::Sender<Sta
     while let Ok((client, _)) = listener.accept().await {
         state.send_modify(|state| state.accepted += 1);
         if state.borrow().mode != Mode::Cut {
-            connections.spawn(forward(client, target, state.subscribe(), Arc::clone(&traffic)));
+            connections.spawn(forward(client, target, Arc::clone(&state), Arc::clone(&traffic)));
         }
     }
 }
 
-async fn forward(client: TcpStream, target: u16, mut state: watch::Receiver<State>, traffic: Arc<Traffic>) {
+async fn forward(client: TcpStream, target: u16, shared: Arc<watch::Sender<State>>, traffic: Arc<Traffic>) {
+    let mut state = shared.subscribe();
     let resets = state.borrow().resets;
     let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
     // One future for the whole connection, polled only while the link is open: blocking loses no byte.
-    let mut relay = pin!(relay(client, server, &traffic));
+    let mut relay = pin!(relay(client, server, &shared, &traffic));
     loop {
         let now = *state.borrow_and_update();
         if now.mode == Mode::Cut || now.resets != resets {
@@ -244,7 +259,12 @@ async fn forward(client: TcpStream, target: u16, mut state: watch::Receiver<Stat
 }
 
 /// Passes bytes both ways until either side ends, which ends the other.
-async fn relay(mut client: TcpStream, mut server: TcpStream, traffic: &Traffic) {
+async fn relay(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    state: &watch::Sender<State>,
+    traffic: &Traffic,
+) {
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     let loses_answer = AtomicBool::new(false);
@@ -259,9 +279,17 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, traffic: &Traffic) 
             if buffer[..length].ends_with(COMMIT) && traffic.loses_commit.swap(false, Ordering::SeqCst) {
                 loses_answer.store(true, Ordering::SeqCst);
             }
-            let (passes, cut) = burn(&buffer[..length], true);
-            if to_server.write_all(&buffer[..passes]).await.is_err() || cut {
+            let (passes, waits) = buffer[..length].split_at(blocks_at(state, &buffer[..length]));
+            let (whole, cut) = burn(passes, true);
+            if to_server.write_all(&passes[..whole]).await.is_err() || cut {
                 break;
+            }
+            if !waits.is_empty() {
+                state.send_modify(|state| (state.mode, state.blocks_at) = (Mode::Blocked, None));
+                let opened = state.subscribe().wait_for(|state| state.mode == Mode::Open).await.is_ok();
+                if !opened || to_server.write_all(waits).await.is_err() {
+                    break;
+                }
             }
         }
     };
@@ -283,4 +311,13 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, traffic: &Traffic) 
     if fuse.is_burnt() {
         fuse.count(&mut traffic.scissors().done);
     }
+}
+
+/// How many of these bytes may pass before the link blocks.
+fn blocks_at(state: &watch::Sender<State>, bytes: &[u8]) -> usize {
+    let found = state.borrow().blocks_at.and_then(|text| {
+        let text = text.as_bytes();
+        bytes.windows(text.len()).position(|part| part == text)
+    });
+    found.unwrap_or(bytes.len())
 }

@@ -113,6 +113,15 @@ impl Orderbox {
         self.process = None;
     }
 
+    /// Stops the process without closing anything, until [`Orderbox::resume`].
+    pub(crate) fn pause(&self) {
+        self.process.as_ref().expect("the service runs").pause();
+    }
+
+    pub(crate) fn resume(&self) {
+        self.process.as_ref().expect("the service runs").signal("CONT");
+    }
+
     /// Asks the process to stop and waits for it.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("the service runs");
