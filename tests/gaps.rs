@@ -117,13 +117,11 @@ async fn kills_stops_and_a_full_pipeline_are_no_gaps(database: Database) {
         let lock = WriteLock::on(&database).await;
         publish(&service, seed, 200, None).wait_for_success().await;
         eventually("messages are under way", || async { server.pending("orders").await > 0 }).await;
-        match by_signal {
-            true => service.ask_to_stop(),
-            false => service.kill(),
-        }
-        lock.release().await;
         if by_signal {
-            service.terminate().await;
+            tokio::join!(service.terminate(), lock.release());
+        } else {
+            service.kill();
+            lock.release().await;
         }
         service.restart().await;
     }
