@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{
@@ -199,10 +200,11 @@ pub(super) async fn discard(
 
 /// An id, also as `17.0`: to JSON that is the same number.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let number = serde_json::Number::deserialize(deserializer)?;
-    let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
-    let id = number.as_i64().or(whole.map(|float| float as i64));
-    id.ok_or_else(|| D::Error::custom(format!("{number} is no id")))
+    let text = <&RawValue>::deserialize(deserializer)?.get();
+    // serde_json reads a long float only nearly.
+    let float = text.parse::<f64>().ok().filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
+    let id = text.parse::<i64>().ok().or(float.map(|float| float as i64));
+    id.ok_or_else(|| D::Error::custom("an id is a whole number"))
 }
 
 fn stretch(after: i64, up_to: i64) -> Result<Stretch, Problem> {
@@ -212,4 +214,25 @@ fn stretch(after: i64, up_to: i64) -> Result<Stretch, Problem> {
         ));
     }
     Ok(Stretch { after, up_to })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_any_whole_number_and_nothing_else() {
+        let up_to = |text: &str| {
+            let body = format!("{{\"filter\":{{}},\"up_to\":{text}}}");
+            serde_json::from_str::<ReplayBulk>(&body).map(|bulk| bulk.up_to).ok()
+        };
+        for (text, id) in
+            [("17", 17), ("17.0", 17), ("1.7e1", 17), ("2191274429373283.0", 2_191_274_429_373_283)]
+        {
+            assert_eq!(up_to(text), Some(id), "{text}");
+        }
+        for text in ["17.5", "1e300", "9223372036854775808", "\"17\"", "null", "[17]"] {
+            assert_eq!(up_to(text), None, "{text}");
+        }
+    }
 }
