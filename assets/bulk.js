@@ -12,6 +12,12 @@ import { closeJob, goOn, job, startJob, stopJob, unlockJob, watchJob } from "./j
 
 const NOTE = "note of a bulk";
 
+// What was done, and what was when answers were lost.
+const DONE = {
+  replay: ["bulk.replayed", "bulk.replayed_at_least"],
+  discard: ["bulk.discarded", "bulk.discarded_at_least"],
+};
+
 /** The section, for a reader with a token; `again` draws the list anew. */
 export function bulkSection(filter, signal, again) {
   const node = element("section", { class: "bulk", "aria-label": say("bulk.title") });
@@ -147,8 +153,8 @@ function scope({ reason, code, uid, since, until }) {
 function progress(work) {
   const discards = work.action === "discard";
   const parts = [say(`bulk_state.${work.state}`), " "];
-  const done = discards ? "bulk.discarded" : "bulk.replayed";
-  parts.push(say(work.unsure ? `${done}_at_least` : done, { n: work.done, m: work.total }));
+  const [surely, atLeast] = DONE[work.action];
+  parts.push(say(work.unsure ? atLeast : surely, { n: work.done, m: work.total }));
   if (work.passedOver > 0) parts.push(", ", say("bulk.passed_over", { n: work.passedOver }));
   parts.push(".");
   if (work.state === "running" && work.left > 0) parts.push(" ", say("bulk.waits", { seconds: work.left }));

@@ -196,8 +196,8 @@ pub(super) async fn discard(
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let text = <&RawValue>::deserialize(deserializer)?.get();
     // serde_json reads a long float only nearly.
-    let float = text.parse().ok().filter(|float: &f64| float.fract() == 0.0 && float.abs() < 9e15);
-    let id = text.parse().ok().or(float.map(|float| float as i64));
+    let float = text.parse::<f64>().ok().filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
+    let id = text.parse::<i64>().ok().or(float.map(|float| float as i64));
     id.ok_or_else(|| D::Error::custom("an id is a whole number"))
 }
 
