@@ -149,5 +149,5 @@ async fn asking_for_room_takes_none_and_records_nothing(bench: Bench) {
     }
     assert_eq!(bench.store.audit().await.unwrap(), before);
     assert_eq!(bench.database.number("SELECT count(*) FROM inbox").await, 1);
-    assert_eq!(bench.database.number("SELECT max(attempts) FROM inbox").await, 0);
+    assert_eq!(bench.database.number("SELECT count(*) FROM inbox WHERE attempts > 0").await, 0);
 }

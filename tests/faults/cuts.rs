@@ -18,6 +18,7 @@ const COMMIT: u64 = 12;
 const ANSWERED: u64 = 30;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: 16 cuts, each of which costs a pause"]
 async fn connections_that_are_cut_at_any_byte_before_in_and_after_a_commit_lose_and_double_nothing() {
     cut(91, 16, 2000).await;
 }
