@@ -84,7 +84,7 @@ async fn only_those_that_would_pass_are_replayed_and_the_rest_discarded_with_a_n
             .await;
         page.press_button("Close").await;
         page.offer("4 match. 0 of 4 would pass now.").await;
-        assert_eq!(page.texts(".bulk button").await, json!(["Replay all 4", "Discard all 4…", "Leave them"]));
+        assert_eq!(page.texts(".bulk button").await, json!(["Replay all 4", "Discard all 4…", "Do nothing"]));
         page.press_button("Discard all 4…").await;
         page.until_text("dialog h2", "Discard 4 dead letters?").await;
         assert!(page.browser.text("dialog").await.contains("All that are open, whatever the reason."));
@@ -124,6 +124,34 @@ async fn a_bulk_waits_out_an_outage_says_what_it_does_not_know_and_needs_the_tok
         page.until_text(".bulk > p", "The service refused to go on: at least 1 replayed, 3 to go. (odd)").await;
         page.press_button("Go on").await;
         page.browser.until("document.querySelector('.bulk > p').innerText.startsWith('Done: at least 4 replayed.')").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_that_matches_is_told_as_one() {
+    visit(async |page| {
+        page.shop.refuse(b"{", "not_json", &[]);
+        page.shop.amend(1, json!({ "passes": true }));
+        page.open_desk().await;
+        page.offer("1 matches. 1 of 1 would pass now.").await;
+        let english = ["Replay it", "Replay the one that would pass", "Discard it…", "Do nothing"];
+        assert_eq!(page.texts(".bulk button").await, json!(english));
+        page.press_button("Replay the one that would pass").await;
+        page.until_text("dialog h2", "Replay 1 dead letter if it would pass?").await;
+        page.browser.press(ENTER).await;
+        page.click("#language").await;
+        page.press_button("Отправить или списать все подходящие…").await;
+        page.until_text(".bulk > p", "Подходит 1. Сейчас прошли бы проверку: 1 из 1.").await;
+        let russian = [
+            "Отправить 1 сообщение",
+            "Отправить 1 сообщение, которое прошло бы",
+            "Списать 1 сообщение…",
+            "Ничего не делать",
+        ];
+        assert_eq!(page.texts(".bulk button").await, json!(russian));
+        page.press_button("Отправить 1 сообщение, которое прошло бы").await;
+        page.until_text("dialog h2", "Отправить то, что прошло бы, из 1 отклонённого сообщения?").await;
     })
     .await;
 }
