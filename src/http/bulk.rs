@@ -17,7 +17,7 @@ use super::{
     ask::ask,
     desk::{bad, body_of, desk, parsed, sound},
     errors::Problem,
-    openapi::{BadRequest, BodyRefused, PlainText, ReasonName, StoreDown, Unauthorized},
+    openapi::{BadRequest, BodyRefused, StoreDown, Unauthorized},
     query::Query,
     selection::{Filter, PARAMETERS},
 };
@@ -108,13 +108,7 @@ pub(super) struct DiscardStep {
     operation_id = "select_dead_letters",
     tag = "administration",
     security(("admin_token" = [])),
-    params(
-        ("reason" = Option<ReasonName>, Query, description = "Only those of this reason", example = "not_json"),
-        ("code" = inline(Option<PlainText>), Query, description = "Only those with an error of this code", example = "missing"),
-        ("order_uid" = inline(Option<PlainText>), Query, description = "Only those of this uid"),
-        ("since" = Option<String>, Query, format = DateTime, description = "Only those refused at this time or later, RFC 3339", example = "2026-01-01T00:00:00Z"),
-        ("until" = Option<String>, Query, format = DateTime, description = "Only those refused before this time, RFC 3339", example = "2036-01-01T00:00:00Z"),
-    ),
+    params(Filter),
     responses((status = 200, description = "The selection", body = Selected), BadRequest, Unauthorized, StoreDown)
 )]
 pub(super) async fn selection(

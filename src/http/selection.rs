@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     errors::Problem,
@@ -16,23 +16,29 @@ use crate::{order::Reason, store::Selection};
 pub(super) const PARAMETERS: [&str; 5] = ["reason", "code", "order_uid", "since", "until"];
 
 /// Those to which everything applies that is given
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     /// Only those of this reason
     #[schema(value_type = Option<ReasonName>)]
+    #[param(value_type = Option<ReasonName>, example = "not_json")]
     reason: Option<String>,
     /// Only those with an error of this code
     #[schema(value_type = Option<PlainText>)]
+    #[param(value_type = Option<PlainText>, inline, example = "missing")]
     code: Option<String>,
     /// Only those of this uid
     #[schema(value_type = Option<PlainText>)]
+    #[param(value_type = Option<PlainText>, inline)]
     order_uid: Option<String>,
     /// Only those refused at this time or later, RFC 3339
     #[schema(format = DateTime)]
+    #[param(format = DateTime, example = "2026-01-01T00:00:00Z")]
     since: Option<String>,
     /// Only those refused before this time, RFC 3339
     #[schema(format = DateTime)]
+    #[param(format = DateTime, example = "2036-01-01T00:00:00Z")]
     until: Option<String>,
 }
 
