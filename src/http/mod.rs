@@ -109,7 +109,7 @@ pub struct Api {
 #[derive(Debug)]
 struct Shared {
     api: Api,
-    figures: StoreFigures,
+    figures: Arc<StoreFigures>,
     requests: HttpRequests,
     feed: Feed,
     lookups: Lookups,
