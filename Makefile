@@ -45,8 +45,8 @@ chaos: test-servers ## every fail point with every fault on both stores, and a t
 kills: test-servers ## 50 kills while 100,000 messages are published, on each store
 	KILLS=50 MESSAGES=100000 cargo test --locked --test integration crash::on_ -- --ignored --nocapture --test-threads 1 random_moments
 
-outages: test-servers ## PostgreSQL away for ten minutes under load
-	OUTAGE_SECONDS=600 cargo test --locked --test integration outage:: -- --ignored --nocapture --test-threads 1
+outages: test-servers ## PostgreSQL, and STAN on each store, away for ten minutes under load, all at once
+	OUTAGE_SECONDS=600 cargo test --locked --test integration outage:: -- --ignored --nocapture --test-threads 3
 
 screenshots: test-servers ## the pictures of the page in docs/pictures, from the service under load
 	ORDERBOX_PICTURES=$(CURDIR)/docs/pictures cargo test --locked --test integration page::pictures -- --ignored

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    fs,
     path::Path,
     process::{Command, ExitStatus, Output},
     time::{Duration, Instant},
@@ -124,7 +125,7 @@ impl Orderbox {
     }
 
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("orderbox.log")).unwrap_or_default()
+        fs::read_to_string(self.folder.path().join("orderbox.log")).unwrap_or_default()
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -187,6 +188,13 @@ impl Orderbox {
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().expect("the service runs").pid()
+    }
+
+    /// The memory that the process holds.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the service runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 
     fn serve_command(&self) -> Command {
