@@ -35,7 +35,7 @@ const BURST: usize = 3000;
 
 /// What the outage of the broker may cost in memory, however long it is and however much is posted meanwhile: the cache is full when
 /// it begins.
-const GROWS: u64 = 32 << 20;
+const GROWS: u64 = 96 << 20;
 
 on_each_store!(
     #[ignore = "long: STAN is away for OUTAGE_SECONDS, 60 unless the environment says otherwise"]
@@ -50,9 +50,9 @@ async fn while_stan_is_away_posts_become_orders_and_what_it_holds_is_settled_wit
     let settings = [("STAN_URL", stan.as_str()), ("SAMPLE_ORDER", "false"), ("CACHE_BYTES", "1MiB")];
     let mut service = Orderbox::on(&database, &settings).await;
     service.until_status("/healthz", 200).await;
-    let posts = RATE * usize::try_from(length.as_secs()).expect("it fits");
+    let count = RATE * usize::try_from(length.as_secs()).expect("it fits");
     let mut expected = messages(SEED, BURST);
-    let posted = messages(POSTED_SEED, posts);
+    let posted = posts(POSTED_SEED, count);
     let told = service.log().len();
 
     publish_at_once(&service, SEED, BURST);
@@ -63,7 +63,7 @@ async fn while_stan_is_away_posts_become_orders_and_what_it_holds_is_settled_wit
     service.until_status("/healthz", 503).await;
     let (host, port) = service.address();
     let to = format!("http://{host}:{port}");
-    let mut publisher = publish_at_rate(&service, POSTED_SEED, posts, &["--to", &to]);
+    let mut publisher = publish_at_rate(&service, POSTED_SEED, count, &["--to", &to]);
     eventually("the cache is full", || async {
         service.metric("orderbox_cache_evictions_total").await > Some(0.0)
     })
@@ -119,15 +119,33 @@ fn length() -> Duration {
 }
 
 fn messages(seed: u64, count: usize) -> Expected {
-    let options = Options { items: Some(1), oversized: true, ..Options::default() };
-    Expected::of(seed, count, 0.02, options)
+    messages_with(seed, count, Options { oversized: true, ..Options::default() })
 }
 
-/// The arguments that publish [`messages`].
+/// What is posted: a message that is too large would be refused at once.
+fn posts(seed: u64, count: usize) -> Expected {
+    messages_with(seed, count, Options::default())
+}
+
+fn messages_with(seed: u64, count: usize, options: Options) -> Expected {
+    Expected::of(seed, count, 0.02, Options { items: Some(1), ..options })
+}
+
+/// The arguments that publish [`messages`], or [`posts`].
 fn publishing(seed: u64, count: usize) -> Vec<String> {
     let (seed, count) = (seed.to_string(), count.to_string());
     let args = ["publish", "--broken", "0.02", "--items", "1", "--seed", &seed, "--count", &count];
     args.map(str::to_owned).to_vec()
+}
+
+fn publish_at_rate(service: &Orderbox, seed: u64, count: usize, more: &[&str]) -> Process {
+    let (publishing, rate) = (publishing(seed, count), RATE.to_string());
+    let args: Vec<&str> = publishing.iter().map(String::as_str).chain(["--rate", &rate]).collect();
+    service.spawn("publish", &[&args, more].concat())
+}
+
+fn publish_at_once(service: &Orderbox, seed: u64, count: usize) {
+    service.ok(&publishing(seed, count).iter().map(String::as_str).collect::<Vec<_>>());
 }
 
 fn publish_at_rate(service: &Orderbox, seed: u64, count: usize, more: &[&str]) -> Process {
