@@ -148,16 +148,6 @@ fn publish_at_once(service: &Orderbox, seed: u64, count: usize) {
     service.ok(&publishing(seed, count).iter().map(String::as_str).collect::<Vec<_>>());
 }
 
-fn publish_at_rate(service: &Orderbox, seed: u64, count: usize, more: &[&str]) -> Process {
-    let (publishing, rate) = (publishing(seed, count), RATE.to_string());
-    let args: Vec<&str> = publishing.iter().map(String::as_str).chain(["--rate", &rate]).collect();
-    service.spawn("publish", &[&args, more].concat())
-}
-
-fn publish_at_once(service: &Orderbox, seed: u64, count: usize) {
-    service.ok(&publishing(seed, count).iter().map(String::as_str).collect::<Vec<_>>());
-}
-
 /// Reads the orders in turn for so long; each is there each time.
 async fn read_for(length: Duration, service: &Orderbox, orders: &[(String, Bytes)]) {
     let end = Instant::now() + length;

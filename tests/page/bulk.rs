@@ -184,31 +184,3 @@ async fn one_that_matches_is_told_as_one() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn one_that_matches_is_told_as_one() {
-    visit(async |page| {
-        page.shop.refuse(b"{", "not_json", &[]);
-        page.shop.amend(1, json!({ "passes": true }));
-        page.open_desk().await;
-        page.offer("1 matches. 1 of 1 would pass now.").await;
-        let english = ["Replay it", "Replay the one that would pass", "Discard it…", "Do nothing"];
-        assert_eq!(page.texts(".bulk button").await, json!(english));
-        page.press_button("Replay the one that would pass").await;
-        page.until_text("dialog h2", "Replay 1 dead letter if it would pass?").await;
-        page.browser.press(ENTER).await;
-        page.click("#language").await;
-        page.press_button("Отправить или списать все подходящие…").await;
-        page.until_text(".bulk > p", "Подходит 1. Сейчас прошли бы проверку: 1 из 1.").await;
-        let russian = [
-            "Отправить 1 сообщение",
-            "Отправить 1 сообщение, которое прошло бы",
-            "Списать 1 сообщение…",
-            "Ничего не делать",
-        ];
-        assert_eq!(page.texts(".bulk button").await, json!(russian));
-        page.press_button("Отправить 1 сообщение, которое прошло бы").await;
-        page.until_text("dialog h2", "Отправить то, что прошло бы, из 1 отклонённого сообщения?").await;
-    })
-    .await;
-}
