@@ -53,7 +53,13 @@ pub struct HttpLimitSettings {
 
     /// Orders that are looked up in the database at once because they are not in memory. Others wait for 1 s, then they
     /// are answered 503
-    #[arg(id = "HTTP_MAX_LOOKUPS", long = "http-max-lookups", env = "HTTP_MAX_LOOKUPS", default_value = "4", value_parser = units::number::<usize>)]
+    #[arg(
+        id = "HTTP_MAX_LOOKUPS",
+        long = "http-max-lookups",
+        env = "HTTP_MAX_LOOKUPS",
+        default_value = "4",
+        value_parser = units::number::<usize>
+    )]
     pub max_lookups: usize,
 }
 
