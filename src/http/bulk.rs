@@ -18,6 +18,7 @@ use super::{
     ask::ask,
     desk::{body_of, change, desk, parsed, sound},
     errors::Problem,
+    object::object,
     openapi::{BadRequest, BodyRefused, NoteText, StoreDown, Unauthorized},
     query::Query,
     selection::{Filter, PARAMETERS},
@@ -42,6 +43,7 @@ pub(super) struct Selected {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayBulk {
+    #[serde(deserialize_with = "object")]
     filter: Filter,
     /// `up_to` of the selection: newer ones are not of the set
     #[serde(deserialize_with = "whole")]
@@ -60,6 +62,7 @@ pub(super) struct ReplayBulk {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DiscardBulk {
+    #[serde(deserialize_with = "object")]
     filter: Filter,
     /// `up_to` of the selection: newer ones are not of the set
     #[serde(deserialize_with = "whole")]
@@ -227,6 +230,23 @@ mod tests {
         }
         for text in ["17.5", "1e300", "9223372036854775808", "\"17\"", "null", "[17]"] {
             assert_eq!(up_to(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_an_object_and_so_is_its_filter() {
+        let bulk: ReplayBulk = parsed(br#" {"filter":{"reason":"empty"},"up_to":2.0} "#).expect("sound");
+        assert_eq!((bulk.up_to, bulk.after, bulk.only_passing), (2, 0, false));
+        for (body, part) in [
+            (r#"[{},1]"#, "expected an object"),
+            (r#"{"filter":[null,null,null,null,null],"up_to":1}"#, "expected an object"),
+            ("null", "expected an object"),
+            (r#"{"filter":{"reason":"a","reason":"b"},"up_to":1}"#, "duplicate field `reason`"),
+            (r#"{"filter":{},"up_to":1}}"#, "trailing characters"),
+            (r#"{"filter":{}}"#, "missing field `up_to`"),
+        ] {
+            let refusal = format!("{:?}", parsed::<ReplayBulk>(body.as_bytes()).expect_err(body));
+            assert!(refusal.contains(part), "{body}: {refusal}");
         }
     }
 }

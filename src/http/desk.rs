@@ -19,6 +19,7 @@ use super::{
     dead_letters::{id_of, no_such_letter},
     errors::Problem,
     intake,
+    object::object,
     openapi::{
         BadRequest, BodyRefused, NotFound, NotOpen, NoteText, ResolutionName, StoreDown, Unauthorized,
     },
@@ -123,8 +124,8 @@ pub(super) async fn discard(
     let id = id_of(uri.path())?;
     Query::of(&uri, &[])?;
     let body = body_of(&shared, body).await?;
-    let note = if body.is_empty() { None } else { parsed::<Option<Note>>(&body)? };
-    let Note { note } = note.unwrap_or_default();
+    let says_nothing = matches!(body.trim_ascii(), b"" | b"null");
+    let Note { note } = if says_nothing { Note::default() } else { parsed(&body)? };
     let note = sound(note)?;
     let own = Arc::clone(&shared);
     let discard = async move { desk(&own).discard_one(id, note.as_deref(), admin.name()).await };
@@ -159,8 +160,14 @@ pub(super) async fn body_of(shared: &Shared, body: Body) -> Result<bytes::Bytes,
     intake::read(shared, body).await
 }
 
+/// The object that a body is.
+///
+/// # Errors
+/// 400 for one that is none, or another.
 pub(super) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body)
+    let mut json = serde_json::Deserializer::from_slice(body);
+    object(&mut json)
+        .and_then(|value| json.end().map(|()| value))
         .map_err(|cause| Problem::bad_request(format!("the body is not what this address takes: {cause}")))
 }
 

@@ -33,6 +33,7 @@ mod limits;
 mod lookups;
 mod moment;
 mod newest;
+mod object;
 mod openapi;
 mod orders;
 mod pace;
