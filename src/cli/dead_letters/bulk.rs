@@ -93,7 +93,7 @@ impl Bulk<'_> {
             _ => format!(", {passed_over} would not pass and stay open"),
         };
         if all {
-            return output::answer(&format!("{done} {}{stay}\n", self.action.done()), ExitCode::SUCCESS);
+            return output::answer(format!("{done} {}{stay}\n", self.action.done()), ExitCode::SUCCESS);
         }
         output::complain(format_args!(
             "{done} of {} {}{stay}: as many wait in the inbox as may, and no service settles them; start it, then run this again",
