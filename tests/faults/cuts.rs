@@ -64,7 +64,7 @@ async fn cut(seed: u64, cuts: usize, count: usize) {
     })
     .await;
     let (_, done) = link.cuts();
-    println!("{done:?}");
+    eprintln!("{done:?}");
     service.until_status("/healthz", 200).await;
     all_is_well(&database, &server, &service, &expected).await;
     assert!(done.before > 0 && done.unknown > 0 && done.after > 0, "where connections were cut: {done:?}");
