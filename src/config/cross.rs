@@ -50,7 +50,10 @@ pub(crate) fn check(settings: &Settings, findings: &mut Findings) {
                  every message of it would be delivered again",
                 store.timeout
             ),
-            "Set SHUTDOWN_TIMEOUT to more than STORE_TIMEOUT, such as 25s, and the supervisor's own limit above it",
+            format!(
+                "Set SHUTDOWN_TIMEOUT to more than STORE_TIMEOUT, such as {:?}, and the supervisor's own limit above it",
+                store.timeout * 5 / 2
+            ),
         );
     }
 }

@@ -129,7 +129,12 @@ async fn what_is_no_longer_open_or_not_there_is_refused_with_the_reason(database
 
 async fn a_change_that_outlasts_its_request_is_made_and_logged(database: Database) {
     // The store waits for longer than a request does.
-    let settings = [("ADMIN_TOKEN", ADMIN), ("PUBLISH_TOKEN", PUBLISH), ("STORE_TIMEOUT", "60s")];
+    let settings = [
+        ("ADMIN_TOKEN", ADMIN),
+        ("PUBLISH_TOKEN", PUBLISH),
+        ("STORE_TIMEOUT", "60s"),
+        ("SHUTDOWN_TIMEOUT", "90s"),
+    ];
     let service = Orderbox::on(&database, &settings).await;
     publish(&service, &[b"{broken"]).await;
     let id = open(&service).await[0]["id"].clone();

@@ -80,7 +80,7 @@ async fn axe_finds_nothing(scheme: &str, width: u32) {
         page.browser.until("document.querySelectorAll('.bulk button').length === 3").await;
         page.nothing_is_wrong("a choice").await;
         page.shop.room(0);
-        page.press_button("Replay all 1").await;
+        page.press_button("Replay it").await;
         page.click("dialog [type=submit]").await;
         page.browser.text(".bulk progress").await;
         page.nothing_is_wrong("a bulk").await;
