@@ -32,7 +32,8 @@ use super::{
     AT_LENGTH, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary,
     FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message, OpenLetter,
     Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store, StoreStatus,
-    StoredDocument, Stretch, ledger,
+    StoredDocument, Stretch,
+    ledger::Shards,
     pool::{Pool, Session, call},
 };
 
@@ -69,7 +70,7 @@ pub(super) struct Sqlite {
     writer: Pool<SqliteConnection>,
     readers: Pool<SqliteConnection>,
     timeout: Duration,
-    shard: i16,
+    shards: Shards,
 }
 
 impl Sqlite {
@@ -93,7 +94,7 @@ impl Sqlite {
             writer: Pool::new(writer, 1),
             readers: Pool::new(reader, options.max_connections),
             timeout: options.timeout,
-            shard: ledger::random_shard(),
+            shards: Shards::new(),
         }
     }
 
@@ -132,7 +133,7 @@ impl Store for Sqlite {
     }
 
     async fn record(&self, messages: &[Message]) -> Result<Vec<Recorded>> {
-        call!(self.writer, BEGIN_WRITE, record::record(messages, self.shard))
+        call!(self.writer, BEGIN_WRITE, record::record(messages, self.shards.next()))
     }
 
     async fn unsettled(&self, after: i64, min_age: Duration, limit: usize) -> Result<Vec<InboxKey>> {
@@ -147,7 +148,7 @@ impl Store for Sqlite {
         self.writer
             .bounded(self.timeout, "settle", async {
                 let mut lease = self.writer.begin(BEGIN_WRITE).await?;
-                match settle::settle(&mut lease, batch, self.shard).await {
+                match settle::settle(&mut lease, batch, self.shards.next()).await {
                     Ok(outcomes) => lease.end_settle(outcomes).await,
                     Err(error) => lease.end(Err(error)).await,
                 }
@@ -245,7 +246,7 @@ impl Store for Sqlite {
     }
 
     async fn replay(&self, ids: &[i64], edited: Option<&[u8]>, by: &str) -> Result<Vec<i64>> {
-        call!(self.writer, BEGIN_WRITE, desk::replay(ids, edited, by, self.shard))
+        call!(self.writer, BEGIN_WRITE, desk::replay(ids, edited, by, self.shards.next()))
     }
 
     async fn discard(&self, ids: &[i64], note: Option<&str>, by: &str) -> Result<Vec<i64>> {
