@@ -18,7 +18,7 @@ fmt: ## format the code
 
 lint: ## what a review should not have to say: formatting and clippy, no warning allowed
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --features fail-points -- -D warnings
 
 doc: ## the documentation of the crate, no warning allowed
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
@@ -43,10 +43,10 @@ chaos: test-servers ## every fail point with every fault on both stores, and a t
 	cargo test --locked --features fail-points --test integration chaos:: -- --ignored --nocapture
 
 kills: test-servers ## 50 kills while 100,000 messages are published, on each store
-	KILLS=50 MESSAGES=100000 cargo test --locked --test integration crash::on_ -- --ignored --nocapture --test-threads 1 random_moments
+	KILLS=50 MESSAGES=100000 cargo test --locked --test integration kill_9_at_random_moments -- --ignored --nocapture --test-threads 1
 
-outages: test-servers ## PostgreSQL away for ten minutes under load
-	OUTAGE_SECONDS=600 cargo test --locked --test integration outage:: -- --ignored --nocapture --test-threads 1
+outages: test-servers ## PostgreSQL, and STAN on each store, away for ten minutes under load, all at once
+	OUTAGE_SECONDS=600 cargo test --locked --test integration outage:: -- --ignored --nocapture --test-threads 3
 
 screenshots: test-servers ## the pictures of the page in docs/pictures, from the service under load
 	ORDERBOX_PICTURES=$(CURDIR)/docs/pictures cargo test --locked --test integration page::pictures -- --ignored

@@ -8,13 +8,20 @@ import { exchange } from "./exchange.js";
 import { selectionOf } from "./filter.js";
 import { announce } from "./frame.js";
 import { codeText, say } from "./language.js";
-import { closeJob, goOn, isUnsure, job, startJob, stopJob, watchJob } from "./job.js";
+import { closeJob, goOn, job, startJob, stopJob, unlockJob, watchJob } from "./job.js";
 
 const NOTE = "note of a bulk";
 
-/** The section; `again` draws the list anew. */
+// What was done, and what was when answers were lost.
+const DONE = {
+  replay: ["bulk.replayed", "bulk.replayed_at_least"],
+  discard: ["bulk.discarded", "bulk.discarded_at_least"],
+};
+
+/** The section, for a reader with a token; `again` draws the list anew. */
 export function bulkSection(filter, signal, again) {
   const node = element("section", { class: "bulk", "aria-label": say("bulk.title") });
+  unlockJob();
   if (job() !== null) showJob();
   else if (filter.resolution === "open") offer();
   return node;
@@ -86,7 +93,8 @@ export function bulkSection(filter, signal, again) {
     const show = () => {
       const work = job();
       if (work === null) return;
-      bar.value = work.total - work.remaining;
+      // What somebody else did meanwhile is in no step.
+      bar.value = work.state === "done" ? work.total : work.done + work.passedOver;
       said.replaceChildren(...progress(work));
       if (work.state === drawn) return;
       const focused = tools.contains(document.activeElement);
@@ -145,10 +153,9 @@ function scope({ reason, code, uid, since, until }) {
 function progress(work) {
   const discards = work.action === "discard";
   const parts = [say(`bulk_state.${work.state}`), " "];
-  if (isUnsure(work)) parts.push(say("bulk.at_least"), " ");
-  parts.push(say(discards ? "bulk.discarded" : "bulk.replayed", { n: work.done }));
+  const [surely, atLeast] = DONE[work.action];
+  parts.push(say(work.unsure ? atLeast : surely, { n: work.done, m: work.total }));
   if (work.passedOver > 0) parts.push(", ", say("bulk.passed_over", { n: work.passedOver }));
-  if (work.remaining > 0) parts.push(", ", say("bulk.remaining", { n: work.remaining }));
   parts.push(".");
   if (work.state === "running" && work.left > 0) parts.push(" ", say("bulk.waits", { seconds: work.left }));
   // In the words of the service, which speaks English.

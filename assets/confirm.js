@@ -8,7 +8,7 @@ const MAX_NOTE = 2000;
 
 /**
  * Opens a dialog in `place`: a title, lines, and with `note` (its text so far, and `keep` that is called with each change) a field for
- * one. `act(note)` does it and gives null, or what to say of why it was not done; the dialog stays open then.
+ * one. `act(note)` does it and gives null, or what to say of why it was not done; the dialog stays open until then, and then.
  */
 export function confirm(place, { title, lines, label, note = null }, act) {
   const why = element("p", { class: "wrong", role: "alert" });
@@ -33,18 +33,30 @@ export function confirm(place, { title, lines, label, note = null }, act) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (doing) return;
-    doing = true;
+    isDoing(true);
     why.replaceChildren();
     const said = await act(field?.value.trim() ?? "");
-    doing = false;
+    isDoing(false);
     if (said === null) dialog.close();
     else why.append(...said);
   });
   // By the Escape key.
-  dialog.addEventListener("cancel", () => note?.keep(""));
-  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("cancel", (event) => {
+    if (doing) event.preventDefault();
+    else note?.keep("");
+  });
+  // A second Escape closes a dialog whatever is done about it; what comes of the act is said here all the same.
+  dialog.addEventListener("close", () => {
+    if (doing) dialog.showModal();
+    else dialog.remove();
+  });
   place.append(dialog);
   dialog.showModal();
+
+  function isDoing(is) {
+    doing = cancel.disabled = is;
+    if (field !== null) field.readOnly = is;
+  }
 }
 
 function noteField({ text, keep }) {

@@ -123,8 +123,8 @@ export const DESK_TEXTS = {
     "Эти байты — не UTF-8, поэтому здесь их как текст не исправить. Сохраните их файлом, исправьте его и выполните:",
   ],
   "mend.truncated": [
-    "Only the beginning of the message is here, so it can't be edited here. Have all of it written by “orderbox dead-letters show”, mend it, and run:",
-    "Здесь только начало сообщения, поэтому здесь его не исправить. Получите его целиком командой «orderbox dead-letters show», исправьте и выполните:",
+    "Only the beginning of the message is here, so it can't be edited here. Write all of it to a file, mend that, and replay it:",
+    "Здесь только начало сообщения, поэтому здесь его не исправить. Запишите его целиком в файл, исправьте и отправьте:",
   ],
   "mend.kept": ["What you typed is kept, and comes back with the token.", "То, что вы набрали, сохранено и вернётся вместе с токеном."],
   "mend.left": [
@@ -153,7 +153,7 @@ export const DESK_TEXTS = {
 
   "bulk.title": ["All that match", "Все подходящие"],
   "bulk.offer": ["Replay or discard all that match…", "Отправить или списать все подходящие…"],
-  "bulk.cancel": ["Leave them", "Ничего не делать"],
+  "bulk.cancel": ["Do nothing", "Ничего не делать"],
   "bulk.none": ["None that match is open.", "Среди подходящих нет неразобранных."],
   "bulk.matching": [
     { one: "{n} matches.", other: "{n} match." },
@@ -164,7 +164,7 @@ export const DESK_TEXTS = {
     { one: "Сейчас прошли бы проверку: {m} из {n}.", few: "Сейчас прошли бы проверку: {m} из {n}.", many: "Сейчас прошли бы проверку: {m} из {n}.", other: "Сейчас прошли бы проверку: {m} из {n}." },
   ],
   "bulk.pass_some": [
-    { one: "Of the {n} oldest, which was checked, {m} would pass now.", other: "Of the {n} oldest, which were checked, {m} would pass now." },
+    { one: "Only the oldest was checked; {m} would pass now.", other: "Of the {n} oldest, which were checked, {m} would pass now." },
     {
       one: "Проверено самых старых: {n}, сейчас прошли бы {m}.",
       few: "Проверено самых старых: {n}, сейчас прошли бы {m}.",
@@ -172,18 +172,40 @@ export const DESK_TEXTS = {
       other: "Проверено самых старых: {n}, сейчас прошли бы {m}.",
     },
   ],
-  "bulk.replay_all": ["Replay all {n}", "Отправить все {n}"],
-  "bulk.replay_passing": ["Replay the {n} that would pass", "Отправить те, что прошли бы: {n}"],
+  "bulk.replay_all": [
+    { one: "Replay it", other: "Replay all {n}" },
+    { one: "Отправить {n} сообщение", few: "Отправить все {n}", many: "Отправить все {n}", other: "Отправить все {n}" },
+  ],
+  "bulk.replay_passing": [
+    { one: "Replay the one that would pass", other: "Replay the {n} that would pass" },
+    {
+      one: "Отправить {n} сообщение, которое прошло бы",
+      few: "Отправить {n} сообщения, которые прошли бы",
+      many: "Отправить {n} сообщений, которые прошли бы",
+      other: "Отправить {n} сообщения, которые прошли бы",
+    },
+  ],
   "bulk.replay_some": ["Replay those that would pass", "Отправить те, что прошли бы"],
-  "bulk.discard": ["Discard all {n}…", "Списать все {n}…"],
-  "bulk.discard_all": ["Discard all {n}", "Списать все {n}"],
+  "bulk.discard": [
+    { one: "Discard it…", other: "Discard all {n}…" },
+    { one: "Списать {n} сообщение…", few: "Списать все {n}…", many: "Списать все {n}…", other: "Списать все {n}…" },
+  ],
+  "bulk.discard_all": [
+    { one: "Discard it", other: "Discard all {n}" },
+    { one: "Списать {n} сообщение", few: "Списать все {n}", many: "Списать все {n}", other: "Списать все {n}" },
+  ],
   "bulk.ask_replay": [
     { one: "Replay {n} dead letter?", other: "Replay {n} dead letters?" },
     { one: "Отправить повторно {n} отклонённое сообщение?", few: "Отправить повторно {n} отклонённых сообщения?", many: "Отправить повторно {n} отклонённых сообщений?", other: "Отправить повторно {n} отклонённых сообщения?" },
   ],
   "bulk.ask_passing": [
-    { one: "Replay, of {n} dead letter, what would pass?", other: "Replay, of {n} dead letters, those that would pass?" },
-    { one: "Отправить те, что прошли бы: всего {n} отклонённое сообщение?", few: "Отправить те, что прошли бы: всего {n} отклонённых сообщения?", many: "Отправить те, что прошли бы: всего {n} отклонённых сообщений?", other: "Отправить те, что прошли бы: всего {n} отклонённых сообщения?" },
+    { one: "Replay {n} dead letter if it would pass?", other: "Replay, of {n} dead letters, those that would pass?" },
+    {
+      one: "Отправить то, что прошло бы, из {n} отклонённого сообщения?",
+      few: "Отправить те, что прошли бы, из {n} отклонённых сообщений?",
+      many: "Отправить те, что прошли бы, из {n} отклонённых сообщений?",
+      other: "Отправить те, что прошли бы, из {n} отклонённого сообщения?",
+    },
   ],
   "bulk.ask_discard": [
     { one: "Discard {n} dead letter?", other: "Discard {n} dead letters?" },
@@ -196,8 +218,8 @@ export const DESK_TEXTS = {
     "Каждое отправится один раз, как есть. Отклонённое снова вернётся новым сообщением. Того, что придёт после, это не коснётся.",
   ],
   "bulk.discard_why": [
-    "They stay in the list of what was discarded; they can no longer be replayed. What arrives from now on is not touched.",
-    "Они останутся среди списанных, но отправить их повторно будет нельзя. Того, что придёт после, это не коснётся.",
+    "What is discarded stays in the list of what was; it can no longer be replayed. What arrives from now on is not touched.",
+    "Списанное останется среди списанных, но отправить его повторно будет нельзя. Того, что придёт после, это не коснётся.",
   ],
   "bulk.progress": ["How far it is", "Сколько сделано"],
   "bulk.stop": ["Stop", "Остановить"],
@@ -209,11 +231,11 @@ export const DESK_TEXTS = {
   "bulk_state.locked": ["It stands still until there is a token:", "Нужен токен, пока всё стоит:"],
   "bulk_state.failed": ["The service refused to go on:", "Сервис отказался продолжать:"],
   "bulk_state.done": ["Done:", "Готово:"],
-  "bulk.at_least": ["at least", "не меньше чем"],
-  "bulk.replayed": ["{n} replayed", "отправлено {n}"],
-  "bulk.discarded": ["{n} discarded", "списано {n}"],
+  "bulk.replayed": ["{n} of {m} replayed", "отправлено {n} из {m}"],
+  "bulk.replayed_at_least": ["at least {n} of {m} replayed", "отправлено не меньше {n} из {m}"],
+  "bulk.discarded": ["{n} of {m} discarded", "списано {n} из {m}"],
+  "bulk.discarded_at_least": ["at least {n} of {m} discarded", "списано не меньше {n} из {m}"],
   "bulk.passed_over": ["{n} passed over", "пропущено {n}"],
-  "bulk.remaining": ["{n} to go", "осталось {n}"],
   "bulk.waits": ["Goes on in {seconds} s.", "Продолжит через {seconds} с."],
   "bulk.again": ["What is rejected again comes back as a new dead letter.", "Отклонённое снова вернётся новым сообщением."],
 };

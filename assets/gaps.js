@@ -7,25 +7,30 @@ import { moment, say } from "./language.js";
 
 // So many are named; /api/status has more.
 const MAX_NAMED = 5;
+// One gap may close as another opens, and a question may fail: so old a list is asked for anew.
+const RENEW_MS = 10_000;
 
-/** The line as { node, show }: `show(open)` takes how many gaps are open; without a number, or with 0, nothing is said. */
+/** The line as { node, show }: `show(open)` takes how many gaps are open; with 0 nothing is said, without a number it stays as it is. */
 export function gapsLine(signal) {
   const node = element("div", { class: "gaps" });
-  let last;
+  // How many there were when that was last known, and when they were asked for.
+  let known;
+  let asked;
 
   async function show(open) {
-    if (open === last) return;
-    const before = last;
-    last = open;
-    if (!(open > 0)) return node.replaceChildren();
+    if (!Number.isInteger(open)) return;
+    const before = known;
+    if (open === before && (open === 0 || performance.now() - asked < RENEW_MS)) return;
+    [known, asked] = [open, performance.now()];
+    if (open === 0) return node.replaceChildren();
     const said = say("gaps.open", { n: open });
-    node.replaceChildren(element("p", {}, said));
+    if (open !== before) node.replaceChildren(element("p", {}, said));
     // That there are some when the page opens is read in its turn.
-    if (before !== undefined && !(before >= open)) announce(said);
+    if (open > before) announce(said);
     const answer = await exchange("api/status", { signal });
-    if (signal.aborted || open !== last) return;
+    if (signal.aborted || open !== known) return;
     const rows = openGaps(answer).slice(0, MAX_NAMED).map(row);
-    if (rows.length > 0) node.append(element("ul", {}, ...rows));
+    if (rows.length > 0) node.replaceChildren(element("p", {}, said), element("ul", {}, ...rows));
   }
 
   return { node, show };

@@ -32,10 +32,18 @@ export function mendSection(letter, isShown, again) {
   return { node, told };
 
   function offer(focus = false) {
-    const edits = button(say("mend.edit"), () => startEdit(true));
-    const discards = button(say("mend.discard"), discard);
-    place.replaceChildren(element("p", { class: "tools" }, button(say("mend.replay"), () => replay(undefined)), edits, discards));
+    const edits = tool("mend.edit", () => startEdit(true));
+    place.replaceChildren(element("p", { class: "tools" }, tool("mend.replay", () => replay(undefined)), edits, tool("mend.discard", discard)));
     if (focus) edits.focus();
+  }
+
+  /** A button that does nothing while a change is under way: what it began would end with that. */
+  function tool(key, action) {
+    return button(say(key), () => isBusy() || action());
+  }
+
+  function isBusy() {
+    return node.getAttribute("aria-busy") === "true";
   }
 
   function startEdit(focus = false) {
@@ -49,7 +57,7 @@ export function mendSection(letter, isShown, again) {
   }
 
   function closeButton(key) {
-    return button(say(key), () => {
+    return tool(key, () => {
       dropDraft(editOf(letter.id));
       why.replaceChildren();
       offer(true);
@@ -57,8 +65,13 @@ export function mendSection(letter, isShown, again) {
   }
 
   async function replay(text) {
+    if (isBusy()) return;
+    const field = place.querySelector("textarea");
+    // What would be typed from here on is not in what is sent.
+    if (field !== null) field.readOnly = true;
     const done = text === undefined ? "mend.replayed" : "mend.replayed_edited";
     const said = await change(() => act("POST", `${letterPath(letter.id)}/replay`, text), done, () => dropDraft(editOf(letter.id)));
+    if (field !== null) field.readOnly = false;
     why.replaceChildren(...(said ?? []));
   }
 
@@ -71,9 +84,8 @@ export function mendSection(letter, isShown, again) {
     );
   }
 
-  /** Makes a change once. Gives null when the letter is drawn anew by that, else what to say of why it was not made. */
+  /** Makes a change. Gives null when the letter is drawn anew by that, else what to say of why it was not made. */
   async function change(send, done, forget) {
-    if (node.getAttribute("aria-busy") === "true") return null;
     node.setAttribute("aria-busy", "true");
     why.replaceChildren();
     const answer = await send();
@@ -155,6 +167,7 @@ function editor(letter, send, close, refuse) {
 /** How to edit what can't be edited in a field of text. */
 function elsewhere(letter) {
   const why = say(letter.truncated ? "mend.truncated" : "mend.not_text");
-  const command = `orderbox dead-letters replay --edit FILE ${letter.id}`;
-  return [element("p", {}, why), element("pre", { class: "command" }, command)];
+  const writes = letter.truncated ? [`orderbox dead-letters show --raw ${letter.id} > FILE`] : [];
+  const commands = [...writes, `orderbox dead-letters replay --edit FILE ${letter.id}`];
+  return [element("p", {}, why), element("pre", { class: "command" }, commands.join("\n"))];
 }

@@ -115,6 +115,8 @@ from_npm() {
 }
 
 from_apt cc gcc
+from_apt mount mount
+from_apt faketime faketime
 from_apt postgres postgresql
 from_apt chromium chromium
 from_apt chromedriver chromium-driver

@@ -17,8 +17,8 @@ const STEP: usize = 1000;
 const STEP_BYTES: usize = 16 << 20;
 /// And no longer than this: somebody waits for the answer.
 const STEP_TIME: Duration = Duration::from_secs(1);
-/// So many ids stand in a line of the log.
-const LOGGED: usize = 20;
+/// So many characters a note may have: longer ones are letters.
+pub(crate) const LONGEST_NOTE: usize = 2000;
 
 /// The dead letters of a store, and the rules of today.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +47,8 @@ pub struct Step {
     pub passed_over: i64,
     /// Where the next step begins.
     pub after: i64,
-    /// Dead letters that are left for it.
-    pub remaining: i64,
+    /// Whether the set has more for it. How many is not counted: each step would count again what all those after it count.
+    pub more: bool,
 }
 
 impl<'a> Desk<'a> {
@@ -63,9 +63,8 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// When the store fails.
     pub async fn replay_one(&self, id: i64, edited: Option<&[u8]>, by: &str) -> Result<bool> {
-        let replayed = self.store.replay(&[id], edited, by).await?;
         let done = if edited.is_some() { "edited and replayed" } else { "replayed" };
-        tell(done, &replayed, by);
+        let replayed = told(done, &[id], by, self.store.replay(&[id], edited, by).await)?;
         Ok(!replayed.is_empty())
     }
 
@@ -74,8 +73,8 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// When the store fails.
     pub async fn discard_one(&self, id: i64, note: Option<&str>, by: &str) -> Result<bool> {
-        let discarded = self.store.discard(&[id], note, by).await?;
-        tell("discarded", &discarded, by);
+        let note = note.filter(|note| !note.trim().is_empty());
+        let discarded = told("discarded", &[id], by, self.store.discard(&[id], note, by).await)?;
         Ok(!discarded.is_empty())
     }
 
@@ -87,7 +86,9 @@ impl<'a> Desk<'a> {
         let matching = self.store.count_open(selection, Stretch::ALL).await?;
         let (began, mut bytes) = (Instant::now(), 0);
         let (mut checked, mut would_pass) = (0, 0);
-        for letter in self.store.open_letters(selection, Stretch::ALL, STEP).await? {
+        // What comes after the count is in neither number.
+        let stretch = Stretch { after: 0, up_to: matching.last.unwrap_or(0) };
+        for letter in self.store.open_letters(selection, stretch, STEP).await? {
             bytes += letter.bytes;
             if checked > 0 && (bytes > STEP_BYTES || began.elapsed() > STEP_TIME) {
                 break;
@@ -113,27 +114,34 @@ impl<'a> Desk<'a> {
         let waiting = self.store.waiting_replays().await?;
         let room = usize::try_from(REPLAYS_AT_ONCE.messages - waiting.messages).unwrap_or(0);
         let mut bytes = usize::try_from(REPLAYS_AT_ONCE.bytes - waiting.bytes).unwrap_or(0);
-        let (began, mut ids, mut passed_over, mut seen) = (Instant::now(), Vec::new(), 0, 0);
+        let (began, mut ids, mut passed_over) = (Instant::now(), Vec::new(), 0);
         // What would not pass takes no room.
         let limit = if only_passing { STEP } else { room };
-        for letter in self.store.open_letters(selection, stretch, limit).await? {
-            let fits =
-                ids.len() < room && (letter.bytes <= bytes || (ids.is_empty() && waiting.messages == 0));
-            if !fits || (seen > 0 && began.elapsed() > STEP_TIME) {
+        let letters = self.store.open_letters(selection, stretch, limit + 1).await?;
+        let mut more = letters.len() > limit;
+        for letter in letters.into_iter().take(limit) {
+            let first = ids.is_empty() && passed_over == 0;
+            if !first && began.elapsed() > STEP_TIME {
+                more = true;
                 break;
             }
-            seen += 1;
             if only_passing && !self.passes(letter).await? {
                 passed_over += 1;
-            } else {
+            } else if ids.len() < room && (letter.bytes <= bytes || (ids.is_empty() && waiting.messages == 0))
+            {
                 bytes = bytes.saturating_sub(letter.bytes);
                 ids.push(letter.id);
+            } else {
+                more = true;
+                break;
             }
             stretch.after = letter.id;
         }
-        let replayed = if ids.is_empty() { Vec::new() } else { self.store.replay(&ids, None, by).await? };
-        tell("replayed", &replayed, by);
-        self.step(selection, stretch, &replayed, passed_over).await
+        let replayed = match ids[..] {
+            [] => Vec::new(),
+            _ => told("replayed", &ids, by, self.store.replay(&ids, None, by).await)?,
+        };
+        Ok(Step { done: length(&replayed), passed_over, after: stretch.after, more })
     }
 
     /// Discards the next ones of a frozen set.
@@ -143,28 +151,19 @@ impl<'a> Desk<'a> {
     pub async fn discard(
         &self,
         selection: &Selection,
-        mut stretch: Stretch,
+        stretch: Stretch,
         note: Option<&str>,
         by: &str,
     ) -> Result<Step> {
-        let letters = self.store.open_letters(selection, stretch, STEP).await?;
-        let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
-        stretch.after = ids.last().copied().unwrap_or(stretch.after);
-        let discarded = if ids.is_empty() { Vec::new() } else { self.store.discard(&ids, note, by).await? };
-        tell("discarded", &discarded, by);
-        self.step(selection, stretch, &discarded, 0).await
-    }
-
-    async fn step(
-        &self,
-        selection: &Selection,
-        stretch: Stretch,
-        done: &[i64],
-        passed_over: i64,
-    ) -> Result<Step> {
-        let remaining = self.store.count_open(selection, stretch).await?.letters;
-        let done = i64::try_from(done.len()).unwrap_or(i64::MAX);
-        Ok(Step { done, passed_over, after: stretch.after, remaining })
+        let note = note.filter(|note| !note.trim().is_empty());
+        let letters = self.store.open_letters(selection, stretch, STEP + 1).await?;
+        let ids: Vec<i64> = letters.iter().take(STEP).map(|letter| letter.id).collect();
+        let discarded = match ids[..] {
+            [] => Vec::new(),
+            _ => told("discarded", &ids, by, self.store.discard(&ids, note, by).await)?,
+        };
+        let after = ids.last().copied().unwrap_or(stretch.after);
+        Ok(Step { done: length(&discarded), passed_over: 0, after, more: letters.len() > STEP })
     }
 
     /// Whether a dead letter is an order by the rules of today. One that is gone meanwhile is none.
@@ -179,10 +178,35 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// Each change is a line of the log, with the first of its dead letters.
-fn tell(done: &str, ids: &[i64], by: &str) {
-    if !ids.is_empty() {
-        let first = &ids[..ids.len().min(LOGGED)];
-        tracing::info!(by, dead_letters = ids.len(), ids = ?first, "dead letters were {done}");
+/// A note as it may be kept. PostgreSQL takes no NUL; of other control characters only line breaks and tabs make sense.
+///
+/// # Errors
+/// Says what is allowed.
+pub(crate) fn sound_note(note: &str) -> std::result::Result<String, String> {
+    let odd = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
+    if note.chars().count() > LONGEST_NOTE || note.chars().any(odd) {
+        return Err(format!(
+            "the note is too long or no plain text: at most {LONGEST_NOTE} characters are allowed, of control characters line breaks and tabs"
+        ));
     }
+    Ok(note.to_owned())
+}
+
+fn length(ids: &[i64]) -> i64 {
+    i64::try_from(ids.len()).unwrap_or(i64::MAX)
+}
+
+/// Makes each change a line of the log, with the first and the last of its dead letters; `resolved_by` names each of them. So is
+/// one that may have been made: when the answer to a commit is lost, the store fails and has done it.
+fn told(done: &str, ids: &[i64], by: &str, changed: Result<Vec<i64>>) -> Result<Vec<i64>> {
+    let ids = changed.as_deref().unwrap_or(ids);
+    let ([first, ..], [.., last]) = (ids, ids) else { return changed };
+    let dead_letters = ids.len();
+    match &changed {
+        Ok(_) => tracing::info!(by, dead_letters, first, last, "dead letters were {done}"),
+        Err(error) => {
+            tracing::warn!(by, dead_letters, first, last, %error, "dead letters may have been {done}: the store has failed");
+        }
+    }
+    changed
 }

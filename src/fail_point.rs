@@ -7,7 +7,7 @@
 //!
 //! | point | where the task stands |
 //! |---|---|
-//! | `after_receive` | the inbox writer, with messages that are in memory only |
+//! | `after_receive` | the inbox writer, with messages, or the news of a gap, that are in memory only |
 //! | `after_inbox_commit` | the inbox writer, before anybody knows that they are recorded |
 //! | `before_settle_commit` | a settle whose last statement before the COMMIT was answered |
 //! | `after_settle_commit` | a settle whose COMMIT was answered |

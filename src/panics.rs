@@ -7,6 +7,8 @@ use std::{
     thread,
 };
 
+use tokio::task::JoinHandle;
+
 thread_local! {
     /// Where this thread panicked last; the payload of a panic doesn't say it.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -35,6 +37,14 @@ fn written(location: &Location<'_>) -> String {
 pub(crate) fn catch<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, Option<String>> {
     PLACE.take();
     panic::catch_unwind(work).map_err(|_text| PLACE.take())
+}
+
+/// What a task returns that nothing aborts; its panic goes on here.
+pub(crate) async fn outcome<T>(task: JoinHandle<T>) -> T {
+    match task.await {
+        Ok(outcome) => outcome,
+        Err(panicked) => panic::resume_unwind(panicked.into_panic()),
+    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,9 @@
 //! The everyday suite has the kill of the service, on both stores, and one outage of the database; the rest is long. The environment
 //! makes the longest longer: `make kills`.
 
-use std::time::Duration;
-
-use orderbox::sample::Options;
-
 use crate::support::{
     database::Database,
-    expected::Expected,
+    load::{Load, all_is_well, published, settled},
     orderbox::{Orderbox, on_each_store},
     postgres,
     stan_server::{StanServer, eventually},
@@ -18,9 +14,6 @@ use crate::support::{
 
 /// Messages that a test publishes.
 const COUNT: usize = 3000;
-
-/// The share of them that is broken.
-const BROKEN: f64 = 0.02;
 
 /// Short times, so that what has to time out does so while the test looks.
 const SETTINGS: [(&str, &str); 3] =
@@ -42,14 +35,14 @@ async fn kill_9_of_the_service_again_and_again_loses_and_doubles_nothing(databas
     let Some(server) = StanServer::builder().file_store().start().await else { return };
     let mut service = service(&database, &server);
     service.restart().await;
-    let mut publisher = publish(&service, 21, Some(1500));
-    for settled in [100, 400, 900, 1600, 2300] {
-        eventually("some messages are settled", || async { self::settled(&database).await >= settled }).await;
+    let mut publisher = Load { rate: Some(1500), ..load(21) }.start(&service);
+    for enough in [100, 400, 900, 1600, 2300] {
+        eventually("some messages are settled", || async { settled(&database).await >= enough }).await;
         service.kill();
         service.restart().await;
     }
-    assert!(publisher.wait(Duration::from_secs(60)).await.success(), "{}", publisher.output());
-    all_is_well(&database, &server, &service, &expected(21)).await;
+    published(&mut publisher).await;
+    all_is_well(&database, &server, &service, &load(21).expected()).await;
 }
 
 async fn kill_9_at_random_moments_leaves_a_ledger_that_balances_each_time(database: Database) {
@@ -57,9 +50,9 @@ async fn kill_9_at_random_moments_leaves_a_ledger_that_balances_each_time(databa
     let Some(server) = StanServer::builder().file_store().start().await else { return };
     let mut service = service(&database, &server);
     service.restart().await;
-    let expected = expected_of(30, messages);
-    let args = publish_args(30, messages, Some(2000));
-    let mut publisher = service.spawn("publish", &args.iter().map(String::as_str).collect::<Vec<_>>());
+    let load = Load { seed: 30, count: messages, rate: Some(2000) };
+    let expected = load.expected();
+    let mut publisher = load.start(&service);
     let mut random = fastrand::Rng::with_seed(30);
     let share = messages / (kills + 1);
     for kill in 0..kills {
@@ -78,7 +71,7 @@ async fn kill_9_at_random_moments_leaves_a_ledger_that_balances_each_time(databa
             );
         }
     }
-    assert!(publisher.wait(Duration::from_secs(600)).await.success(), "{}", publisher.output());
+    published(&mut publisher).await;
     all_is_well(&database, &server, &service, &expected).await;
 }
 
@@ -87,16 +80,16 @@ async fn a_stopped_service_has_settled_and_acked_all_that_it_received(database: 
     // So long that no backlog of a busy machine outlasts it: what comes again then was not acked before the stop.
     let mut service = service_with(&database, &server, &[("STAN_ACK_WAIT", "30s")]);
     service.restart().await;
-    let mut publisher = publish(&service, 22, Some(2000));
-    for settled in [200, 1200] {
-        eventually("some messages are settled", || async { self::settled(&database).await >= settled }).await;
+    let mut publisher = Load { rate: Some(2000), ..load(22) }.start(&service);
+    for enough in [200, 1200] {
+        eventually("some messages are settled", || async { settled(&database).await >= enough }).await;
         let status = service.terminate().await;
         assert!(status.success(), "{status}\n{}", service.log());
         assert_eq!(database.number("SELECT count(*) FROM inbox").await, 0);
         service.restart().await;
     }
-    assert!(publisher.wait(Duration::from_secs(60)).await.success(), "{}", publisher.output());
-    all_is_well(&database, &server, &service, &expected(22)).await;
+    published(&mut publisher).await;
+    all_is_well(&database, &server, &service, &load(22).expected()).await;
     let redelivered = database
         .number("SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM ledger WHERE outcome = 'unchanged'");
     assert_eq!(redelivered.await, 0, "a message that was settled came again");
@@ -106,15 +99,15 @@ async fn a_restarted_streaming_server_with_a_file_store_loses_nothing(database: 
     let Some(mut server) = StanServer::builder().file_store().start().await else { return };
     let mut service = service(&database, &server);
     service.restart().await;
-    service.ok(&publish_args(23, COUNT, None).iter().map(String::as_str).collect::<Vec<_>>());
+    load(23).publish(&service);
     server.kill();
     service.until_status("/healthz", 503).await;
     service.until_status("/readyz", 200).await;
     server.restart().await;
     service.until_status("/healthz", 200).await;
-    service.ok(&publish_args(24, COUNT, None).iter().map(String::as_str).collect::<Vec<_>>());
-    let mut expected = expected(23);
-    expected.add(self::expected(24));
+    load(24).publish(&service);
+    let mut expected = load(23).expected();
+    expected.add(load(24).expected());
     all_is_well(&database, &server, &service, &expected).await;
 }
 
@@ -124,14 +117,14 @@ async fn a_streaming_server_that_forgot_everything_is_used_again_and_its_numbers
     let Some(mut server) = StanServer::builder().start().await else { return };
     let mut service = service(&database, &server);
     service.restart().await;
-    service.ok(&publish_args(25, COUNT, None).iter().map(String::as_str).collect::<Vec<_>>());
+    load(25).publish(&service);
     eventually("the first messages are acked", || async { server.backlog("orders").await == 0 }).await;
     server.kill();
     server.restart().await;
     service.until_status("/healthz", 200).await;
-    service.ok(&publish_args(26, COUNT, None).iter().map(String::as_str).collect::<Vec<_>>());
-    let mut expected = expected(25);
-    expected.add(self::expected(26));
+    load(26).publish(&service);
+    let mut expected = load(25).expected();
+    expected.add(load(26).expected());
     all_is_well(&database, &server, &service, &expected).await;
 }
 
@@ -168,7 +161,7 @@ async fn a_service_that_starts_without_its_servers_says_so_and_works_once_they_a
     let Some(mut server) = StanServer::builder().file_store().start().await else { return };
     let database = Database::Postgres(postgres.database().await);
     let mut service = service(&database, &server);
-    service.ok(&publish_args(27, COUNT, None).iter().map(String::as_str).collect::<Vec<_>>());
+    load(27).publish(&service);
     server.kill();
     postgres.stop().await;
     service.launch().await;
@@ -179,7 +172,7 @@ async fn a_service_that_starts_without_its_servers_says_so_and_works_once_they_a
     service.until_status("/readyz", 200).await;
     server.restart().await;
     service.until_status("/healthz", 200).await;
-    all_is_well(&database, &server, &service, &expected(27)).await;
+    all_is_well(&database, &server, &service, &load(27).expected()).await;
 }
 
 /// Publishes while `happens` happens to the store, and looks whether anything came of it.
@@ -187,15 +180,15 @@ async fn outage(database: &Database, happens: impl AsyncFnOnce(&mut Orderbox)) {
     let Some(server) = StanServer::builder().file_store().start().await else { return };
     let mut service = service(database, &server);
     service.restart().await;
-    let mut publisher = publish(&service, 28, Some(1500));
+    let mut publisher = Load { rate: Some(1500), ..load(28) }.start(&service);
     eventually("some messages are settled", || async {
         service.metric("orderbox_messages_settled_total{outcome=\"applied\"}").await > Some(200.0)
     })
     .await;
     happens(&mut service).await;
     service.until_status("/healthz", 200).await;
-    assert!(publisher.wait(Duration::from_secs(60)).await.success(), "{}", publisher.output());
-    all_is_well(database, &server, &service, &expected(28)).await;
+    published(&mut publisher).await;
+    all_is_well(database, &server, &service, &load(28).expected()).await;
 }
 
 fn service(database: &Database, server: &StanServer) -> Orderbox {
@@ -209,44 +202,11 @@ fn service_with(database: &Database, server: &StanServer, more: &[(&str, &str)])
     Orderbox::prepare(&[&own[..], &SETTINGS[..], more].concat())
 }
 
-/// How many messages have an outcome.
-async fn settled(database: &Database) -> i64 {
-    let sql = "SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM ledger WHERE outcome <> 'received'";
-    database.number(sql).await
-}
-
 fn from_environment(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
 }
 
-fn expected(seed: u64) -> Expected {
-    expected_of(seed, COUNT)
-}
-
-fn expected_of(seed: u64, count: usize) -> Expected {
-    Expected::of(seed, count, BROKEN, Options { items: Some(1), oversized: true, ..Options::default() })
-}
-
-fn publish_args(seed: u64, count: usize, rate: Option<u32>) -> Vec<String> {
-    let mut args = vec!["publish".to_owned(), "--count".to_owned(), count.to_string()];
-    args.extend(["--broken".to_owned(), BROKEN.to_string(), "--items".to_owned(), "1".to_owned()]);
-    args.extend(["--seed".to_owned(), seed.to_string()]);
-    args.extend(rate.iter().flat_map(|rate| ["--rate".to_owned(), rate.to_string()]));
-    args
-}
-
-fn publish(service: &Orderbox, seed: u64, rate: Option<u32>) -> crate::support::process::Process {
-    service.spawn("publish", &publish_args(seed, COUNT, rate).iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// The promise: every sound order readable with its bytes, exactly the broken messages among the dead letters, every message
-/// acked, an empty inbox, and a ledger that balances.
-async fn all_is_well(database: &Database, server: &StanServer, service: &Orderbox, expected: &Expected) {
-    eventually("every message is acked", || async { server.backlog("orders").await == 0 }).await;
-    service.until_settled().await;
-    assert_eq!(database.number("SELECT count(*) FROM inbox").await, 0);
-    expected.are_served_by(service).await;
-    expected.are_the_dead_letters_of(database).await;
-    assert_eq!(database.number("SELECT count(*) FROM orders").await, expected.sound.len() as i64);
-    service.ok(&["audit"]);
+/// What a test publishes as fast as it goes.
+fn load(seed: u64) -> Load {
+    Load::of(seed, COUNT)
 }

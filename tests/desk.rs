@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use orderbox::store::{Decision, Refusal, Settlement};
+
 use crate::{
     conformance::fixture::{message, recorded, small, try_settle},
     support::{
@@ -14,6 +16,8 @@ use crate::{
 on_each_store!(
     an_edited_file_becomes_an_order_while_the_service_runs,
     a_bulk_asks_for_nothing_in_a_script_and_says_what_would_pass,
+    what_the_routes_refuse_the_commands_refuse_too,
+    what_show_writes_raw_is_the_message_to_the_byte,
 );
 
 fn desk(database: &Database, arguments: &[&str]) -> Output {
@@ -81,4 +85,56 @@ async fn a_bulk_asks_for_nothing_in_a_script_and_says_what_would_pass(database: 
     assert!(text(&desk(&database, &["show", "1"])).contains("became       waits in the inbox"));
     let discarded = desk(&database, &["discard", "--all"]);
     assert!(text(&discarded).starts_with("0 open"), "{}", text(&discarded));
+}
+
+async fn what_show_writes_raw_is_the_message_to_the_byte(database: Database) {
+    let broken = " {\r\n\t\"order_uid\": \"\u{1b}[31m\u{9b}\", ";
+    refused(&database, &[broken, "other"]).await;
+    let raw = desk(&database, &["show", "--raw", "1"]);
+    assert_eq!((raw.status.code(), &raw.stdout[..]), (Some(0), broken.as_bytes()), "{}", text(&raw));
+    for (ids, code, part) in
+        [(&["4711"][..], 1, "there is no dead letter 4711"), (&["1", "2"], 2, "give its id, and no other")]
+    {
+        let refused = desk(&database, &[&["show", "--raw"], ids].concat());
+        assert_eq!(
+            (refused.status.code(), &refused.stdout[..]),
+            (Some(code), &b""[..]),
+            "{}",
+            text(&refused)
+        );
+        assert!(text(&refused).contains(part), "{}", text(&refused));
+    }
+}
+
+async fn what_the_routes_refuse_the_commands_refuse_too(database: Database) {
+    let (store, longest) = (database.store().await, "x".repeat(2000));
+    // As after a change of the rules: refused then, an order now.
+    let rows = recorded(store.as_ref(), &[message(1, 1, &small("sound now", 1))]).await;
+    let refusal = Refusal { reason: "not_json", errors: "[]", order_uid: None };
+    let refused = Settlement { row: &rows[0], decision: Decision::Reject(refusal) };
+    store.settle(&[refused]).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mended.json");
+    std::fs::write(&file, small("mended", 1)).unwrap();
+    let file = file.to_str().unwrap();
+    for (arguments, part) in [
+        (&["replay", "--max-message-bytes", "100", "--edit", file, "1"][..], "longer than MAX_MESSAGE_BYTES"),
+        (&["discard", "--note", &format!("{longest}x"), "1"], "at most 2000 characters"),
+        (&["discard", "--note", "\u{1b}[2J", "1"], "of control characters line breaks and tabs"),
+        (&["discard", "--reason", "odd"], "possible values: empty, too_large"),
+        (&["list", "--reason", "odd"], "possible values: empty, too_large"),
+    ] {
+        let refused = desk(&database, arguments);
+        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+        assert!(text(&refused).contains(part), "{}", text(&refused));
+    }
+    // Both commands count by the same rules.
+    for command in ["replay", "discard"] {
+        for (max_bytes, passing) in [("100", 0), ("256KiB", 1)] {
+            let dry = desk(&database, &[command, "--all", "--dry-run", "--max-message-bytes", max_bytes]);
+            let expected = format!("1 open dead letters match; {passing} of the 1 oldest would pass now\n");
+            assert_eq!(text(&dry), expected, "{command}");
+        }
+    }
+    assert_eq!(desk(&database, &["discard", "--note", &longest, "1"]).status.code(), Some(0));
 }

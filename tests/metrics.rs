@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use axum::http::Method;
 use bytes::Bytes;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::support::{
-    database::Database,
+    database::{Database, WriteLock},
+    link::Link,
     orderbox::{Orderbox, on_each_store},
+    postgres,
     stan_server::{StanServer, eventually},
+    wire::Wire,
 };
 
 on_each_store!(
@@ -19,36 +21,8 @@ on_each_store!(
 
 const LAG: &str = "orderbox_source_lag_messages{source=\"stan\"}";
 
-/// Holds a lock that lets everyone read and nobody write, until it is dropped.
-enum Lock {
-    Sqlite(SqliteConnection),
-    Postgres(PgConnection),
-}
-
-impl Lock {
-    async fn on(database: &Database) -> Self {
-        match database {
-            Database::Sqlite(_) => {
-                let mut connection = database.sqlite_connection().await;
-                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
-                Self::Sqlite(connection)
-            }
-            Database::Postgres(postgres) => {
-                let mut connection = postgres.connection().await;
-                let lock = AssertSqlSafe("BEGIN; LOCK TABLE inbox IN EXCLUSIVE MODE");
-                sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
-                Self::Postgres(connection)
-            }
-        }
-    }
-
-    async fn release(self) {
-        match self {
-            Self::Sqlite(connection) => connection.close().await.unwrap(),
-            Self::Postgres(connection) => connection.close().await.unwrap(),
-        }
-    }
-}
+/// So many connections the service keeps for reading from PostgreSQL: it opens them when it needs them first.
+const READERS: u64 = 8;
 
 async fn the_lag_grows_while_the_store_takes_no_writes_and_returns_to_0(database: Database) {
     let Some(server) = StanServer::builder().start().await else { return };
@@ -60,7 +34,7 @@ async fn the_lag_grows_while_the_store_takes_no_writes_and_returns_to_0(database
     })
     .await;
 
-    let lock = Lock::on(&database).await;
+    let lock = WriteLock::on(&database).await;
     service.ok(&["publish", "--count", "25", "--seed", "2"]);
     eventually("the lag is what was published", async || service.metric(LAG).await == Some(25.0)).await;
     lock.release().await;
@@ -129,4 +103,23 @@ async fn a_service_without_stan_has_no_metric_of_it(database: Database) {
     assert!(service.metric("process_resident_memory_bytes").await > Some(1e6));
     let cpu = service.metric("process_cpu_seconds_total").await;
     assert!(cpu > Some(0.0) && cpu < Some(Duration::from_secs(600).as_secs_f64()), "{cpu:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_ask_and_leave_before_the_answer_cost_the_database_no_connections() {
+    let Some(server) = postgres::shared().await else { return };
+    let database = server.database().await;
+    let link = Link::to(database.port()).await;
+    let mut service = Orderbox::start(&[("DATABASE_URL", &database.url_through(&link))]).await;
+    service.until_status("/healthz", 200).await;
+    let before = link.accepted();
+    for path in ["/metrics", "/api/status"].repeat(100) {
+        let mut wire = Wire::to(&service).await;
+        wire.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        drop(wire);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(service.client().get("/api/status").await.status, 200);
+    let opened = link.accepted() - before;
+    assert!(opened <= READERS, "{opened} connections for 200 clients");
 }

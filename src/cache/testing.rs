@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -33,6 +33,8 @@ pub(crate) struct TestStore {
     settles: AtomicUsize,
     settled: Mutex<Vec<(i64, Outcome)>>,
     postponed: Mutex<Vec<i64>>,
+    refuses_gaps: AtomicBool,
+    written: Mutex<Vec<&'static str>>,
 }
 
 impl Default for TestStore {
@@ -48,6 +50,8 @@ impl Default for TestStore {
             settles: AtomicUsize::new(0),
             settled: Mutex::default(),
             postponed: Mutex::default(),
+            refuses_gaps: AtomicBool::new(false),
+            written: Mutex::default(),
         }
     }
 }
@@ -102,6 +106,16 @@ impl TestStore {
         (lock(&self.settled).clone(), lock(&self.postponed).clone())
     }
 
+    /// The next time that gaps are to be kept fails.
+    pub(crate) fn refuse_gaps_once(&self) {
+        self.refuses_gaps.store(true, Ordering::SeqCst);
+    }
+
+    /// What was written of what comes in, in this order: `gaps` and `messages`.
+    pub(crate) fn written(&self) -> Vec<&'static str> {
+        lock(&self.written).clone()
+    }
+
     fn refusal(&self, row: &Settlement<'_>) -> Option<Class> {
         let class = lock(&self.refused).get(&row.row.id).copied()?;
         (class != Class::Data || matches!(row.decision, Decision::Accept(_))).then_some(class)
@@ -129,16 +143,17 @@ impl TestStore {
     }
 
     fn works(&self) -> Result<()> {
-        match &*lock(&self.failure) {
-            None => Ok(()),
-            Some(message) => Err(StoreError {
-                transaction: "test",
-                class: Class::Transient,
-                answered: false,
-                code: None,
-                message: message.clone(),
-            }),
-        }
+        lock(&self.failure).as_deref().map_or(Ok(()), |message| Err(transient(message)))
+    }
+}
+
+fn transient(message: &str) -> StoreError {
+    StoreError {
+        transaction: "test",
+        class: Class::Transient,
+        answered: false,
+        code: None,
+        message: message.to_owned(),
     }
 }
 
@@ -221,7 +236,11 @@ impl Store for TestStore {
     }
 
     async fn keep_missing(&self, _source: SourceKind, _channel: &str, _gaps: &[Gap]) -> Result<u64> {
-        unreachable!("no channel is read here")
+        if self.refuses_gaps.swap(false, Ordering::SeqCst) {
+            return Err(transient("refused"));
+        }
+        lock(&self.written).push("gaps");
+        Ok(0)
     }
 
     async fn gaps(&self, _limit: usize) -> Result<(i64, Vec<GapReport>)> {
@@ -232,8 +251,9 @@ impl Store for TestStore {
         Connections::default()
     }
 
-    async fn record(&self, _: &[Message]) -> Result<Vec<Recorded>> {
-        unreachable!("nothing under test writes")
+    async fn record(&self, messages: &[Message]) -> Result<Vec<Recorded>> {
+        lock(&self.written).push("messages");
+        Ok(messages.iter().map(|message| Recorded { id: message.sequence, new: true }).collect())
     }
 
     async fn unsettled(&self, _: i64, _: Duration, _: usize) -> Result<Vec<InboxKey>> {

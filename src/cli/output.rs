@@ -10,9 +10,9 @@ use std::{
 pub(crate) const COULD_NOT: u8 = 2;
 
 /// Prints an answer, then exits with `code`. A reader that has seen enough (`| head`) is no failure.
-pub(crate) fn answer(text: &str, code: ExitCode) -> ExitCode {
+pub(crate) fn answer(text: impl AsRef<[u8]>, code: ExitCode) -> ExitCode {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()) {
         Ok(()) => code,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
         Err(error) => failure(format_args!("the answer can't be written: {error}")),

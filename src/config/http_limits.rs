@@ -14,7 +14,8 @@ pub struct HttpLimitSettings {
         id = "HTTP_MAX_CONNECTIONS",
         long = "http-max-connections",
         env = "HTTP_MAX_CONNECTIONS",
-        default_value = "1024"
+        default_value = "1024",
+        value_parser = units::number::<usize>
     )]
     pub max_connections: usize,
 
@@ -52,7 +53,13 @@ pub struct HttpLimitSettings {
 
     /// Orders that are looked up in the database at once because they are not in memory. Others wait for 1 s, then they
     /// are answered 503
-    #[arg(id = "HTTP_MAX_LOOKUPS", long = "http-max-lookups", env = "HTTP_MAX_LOOKUPS", default_value = "4")]
+    #[arg(
+        id = "HTTP_MAX_LOOKUPS",
+        long = "http-max-lookups",
+        env = "HTTP_MAX_LOOKUPS",
+        default_value = "4",
+        value_parser = units::number::<usize>
+    )]
     pub max_lookups: usize,
 }
 

@@ -22,7 +22,13 @@ pub struct LimitSettings {
     pub max_message_bytes: ByteSize,
 
     /// How many messages one transaction settles at most
-    #[arg(id = "BATCH_SIZE", long = "batch-size", env = "BATCH_SIZE", default_value = "1000")]
+    #[arg(
+        id = "BATCH_SIZE",
+        long = "batch-size",
+        env = "BATCH_SIZE",
+        default_value = "1000",
+        value_parser = units::number::<usize>
+    )]
     pub batch_size: usize,
 
     /// How long a shutdown may take to drain before what remains is left to the next start

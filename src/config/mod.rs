@@ -17,7 +17,7 @@ mod stan;
 mod store;
 mod units;
 
-use clap::{ArgAction, Args, builder::BoolishValueParser};
+use clap::{ArgAction, Args};
 
 pub use environment::{empty_is_unset, unknown_variables};
 pub use findings::{Finding, Findings};
@@ -64,7 +64,7 @@ pub struct Settings {
         env = "SAMPLE_ORDER",
         default_value = "true",
         action = ArgAction::Set,
-        value_parser = BoolishValueParser::new(),
+        value_parser = units::switch,
         help_heading = "Sample"
     )]
     pub sample_order: bool,

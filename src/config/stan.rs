@@ -46,7 +46,13 @@ pub struct StanSettings {
     pub ack_wait: Duration,
 
     /// How many messages the server sends ahead of our acks
-    #[arg(id = "STAN_MAX_IN_FLIGHT", long = "stan-max-in-flight", env = "STAN_MAX_IN_FLIGHT", default_value_t = MAX_IN_FLIGHT)]
+    #[arg(
+        id = "STAN_MAX_IN_FLIGHT",
+        long = "stan-max-in-flight",
+        env = "STAN_MAX_IN_FLIGHT",
+        default_value_t = MAX_IN_FLIGHT,
+        value_parser = units::number::<u32>
+    )]
     pub max_in_flight: u32,
 }
 

@@ -89,6 +89,22 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "that is longer than a year; take a shorter time".into())
 }
 
+/// Reads a count.
+pub(crate) fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| "a whole number in digits is needed, such as 1000, and none beyond counting".into())
+}
+
+/// Reads `true` or `false`, or another word for them.
+pub(crate) fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "y" | "t" | "1" => Ok(true),
+        "false" | "no" | "off" | "n" | "f" | "0" => Ok(false),
+        _ => Err("true or false is needed".into()),
+    }
+}
+
 /// A year: what is longer is a slip, and far from what a clock can add.
 const LONGEST_MS: u64 = 366 * 24 * 3_600_000;
 
@@ -118,6 +134,18 @@ mod tests {
         {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_count_is_digits_and_a_switch_one_of_two() {
+        assert_eq!(number::<u32>(" 17 "), Ok(17));
+        for text in ["", "x", "-1", "1.5", "1e3", "0x10", "99999999999999999999", "1 000"] {
+            assert!(number::<usize>(text).is_err_and(|told| told.contains("such as 1000")), "{text}");
+        }
+        for (text, on) in [("true", true), ("NO", false), ("1", true), ("off", false)] {
+            assert_eq!(switch(text), Ok(on), "{text}");
+        }
+        assert_eq!(switch("maybe"), Err("true or false is needed".to_owned()));
     }
 
     #[test]

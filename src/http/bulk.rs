@@ -9,15 +9,17 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri, header},
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{
     Shared,
     admin::Admin,
     ask::ask,
-    desk::{bad, body_of, desk, parsed, sound},
+    desk::{body_of, change, desk, parsed, sound},
     errors::Problem,
-    openapi::{BadRequest, BodyRefused, PlainText, ReasonName, StoreDown, Unauthorized},
+    object::object,
+    openapi::{BadRequest, BodyRefused, NoteText, StoreDown, Unauthorized},
     query::Query,
     selection::{Filter, PARAMETERS},
 };
@@ -41,6 +43,7 @@ pub(super) struct Selected {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayBulk {
+    #[serde(deserialize_with = "object")]
     filter: Filter,
     /// `up_to` of the selection: newer ones are not of the set
     #[serde(deserialize_with = "whole")]
@@ -59,6 +62,7 @@ pub(super) struct ReplayBulk {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DiscardBulk {
+    #[serde(deserialize_with = "object")]
     filter: Filter,
     /// `up_to` of the selection: newer ones are not of the set
     #[serde(deserialize_with = "whole")]
@@ -69,10 +73,7 @@ pub(super) struct DiscardBulk {
     #[schema(minimum = 0)]
     after: i64,
     /// For those who look at them later
-    #[schema(
-        max_length = 2000,
-        pattern = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"
-    )]
+    #[schema(value_type = Option<NoteText>)]
     note: Option<String>,
 }
 
@@ -85,8 +86,8 @@ pub(super) struct ReplayStep {
     passed_over: i64,
     /// Where the next step begins
     after: i64,
-    /// Left for the next step; at 0 the set is done
-    remaining: i64,
+    /// Whether the set has more for the next step
+    more: bool,
 }
 
 /// What a step of discarding did
@@ -95,8 +96,8 @@ pub(super) struct DiscardStep {
     discarded: i64,
     /// Where the next step begins
     after: i64,
-    /// Left for the next step; at 0 the set is done
-    remaining: i64,
+    /// Whether the set has more for the next step
+    more: bool,
 }
 
 /// How many dead letters a bulk would be about
@@ -108,13 +109,7 @@ pub(super) struct DiscardStep {
     operation_id = "select_dead_letters",
     tag = "administration",
     security(("admin_token" = [])),
-    params(
-        ("reason" = Option<ReasonName>, Query, description = "Only those of this reason", example = "not_json"),
-        ("code" = inline(Option<PlainText>), Query, description = "Only those with an error of this code", example = "missing"),
-        ("order_uid" = inline(Option<PlainText>), Query, description = "Only those of this uid"),
-        ("since" = Option<String>, Query, format = DateTime, description = "Only those refused at this time or later, RFC 3339", example = "2026-01-01T00:00:00Z"),
-        ("until" = Option<String>, Query, format = DateTime, description = "Only those refused before this time, RFC 3339", example = "2036-01-01T00:00:00Z"),
-    ),
+    params(Filter),
     responses((status = 200, description = "The selection", body = Selected), BadRequest, Unauthorized, StoreDown)
 )]
 pub(super) async fn selection(
@@ -135,7 +130,7 @@ pub(super) async fn selection(
 /// Replay many dead letters, a step
 ///
 /// Replays the next ones of a frozen set: open, matching, after `after` and up to `up_to`, oldest first. As many as the inbox has room for: ask
-/// again with the `after` of the answer until nothing remains. Each is replayed once, whoever asks and however often.
+/// again with the `after` of the answer while there is more. Each is replayed once, whoever asks and however often.
 #[utoipa::path(
     post,
     path = "/api/dead-letters/replay",
@@ -144,7 +139,7 @@ pub(super) async fn selection(
     security(("admin_token" = [])),
     request_body(content = ReplayBulk, content_type = "application/json"),
     responses(
-        (status = 200, description = "What was done, and what is left", body = ReplayStep,
+        (status = 200, description = "What was done, and whether there is more", body = ReplayStep,
             headers(("Retry-After" = u32, description = "Seconds to wait before the next step, when there was no room"))),
         BadRequest, Unauthorized, BodyRefused, StoreDown,
     )
@@ -158,18 +153,20 @@ pub(super) async fn replay(
     Query::of(&uri, &[])?;
     let bulk: ReplayBulk = parsed(&body_of(&shared, body).await?)?;
     let (selection, stretch) = (bulk.filter.selection()?, stretch(bulk.after, bulk.up_to)?);
-    let step = ask(desk(&shared).replay(&selection, stretch, bulk.only_passing, admin.name())).await?;
+    let own = Arc::clone(&shared);
+    let step = async move { desk(&own).replay(&selection, stretch, bulk.only_passing, admin.name()).await };
+    let step = change(&shared, step).await?;
     let mut headers = HeaderMap::new();
-    let Step { done, passed_over, after, remaining } = step;
-    if done == 0 && passed_over == 0 && remaining > 0 {
+    let Step { done, passed_over, after, more } = step;
+    if done == 0 && passed_over == 0 && more {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    Ok((headers, Json(ReplayStep { replayed: done, passed_over, after, remaining })))
+    Ok((headers, Json(ReplayStep { replayed: done, passed_over, after, more })))
 }
 
 /// Discard many dead letters, a step
 ///
-/// Discards the next ones of a frozen set, at most 1000: ask again with the `after` of the answer until nothing remains.
+/// Discards the next ones of a frozen set, at most 1000: ask again with the `after` of the answer while there is more.
 #[utoipa::path(
     post,
     path = "/api/dead-letters/discard",
@@ -178,7 +175,7 @@ pub(super) async fn replay(
     security(("admin_token" = [])),
     request_body(content = DiscardBulk, content_type = "application/json"),
     responses(
-        (status = 200, description = "What was done, and what is left", body = DiscardStep),
+        (status = 200, description = "What was done, and whether there is more", body = DiscardStep),
         BadRequest, Unauthorized, BodyRefused, StoreDown,
     )
 )]
@@ -192,23 +189,64 @@ pub(super) async fn discard(
     let bulk: DiscardBulk = parsed(&body_of(&shared, body).await?)?;
     let (selection, stretch) = (bulk.filter.selection()?, stretch(bulk.after, bulk.up_to)?);
     let note = sound(bulk.note)?;
-    let step = ask(desk(&shared).discard(&selection, stretch, note.as_deref(), admin.name())).await?;
-    Ok(Json(DiscardStep { discarded: step.done, after: step.after, remaining: step.remaining }))
+    let own = Arc::clone(&shared);
+    let step = async move { desk(&own).discard(&selection, stretch, note.as_deref(), admin.name()).await };
+    let step = change(&shared, step).await?;
+    Ok(Json(DiscardStep { discarded: step.done, after: step.after, more: step.more }))
 }
 
 /// An id, also as `17.0`: to JSON that is the same number.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let number = serde_json::Number::deserialize(deserializer)?;
-    let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
-    let id = number.as_i64().or(whole.map(|float| float as i64));
-    id.ok_or_else(|| D::Error::custom(format!("{number} is no id")))
+    let text = <&RawValue>::deserialize(deserializer)?.get();
+    // serde_json reads a long float only nearly.
+    let float = text.parse::<f64>().ok().filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
+    let id = text.parse::<i64>().ok().or(float.map(|float| float as i64));
+    id.ok_or_else(|| D::Error::custom("an id is a whole number"))
 }
 
 fn stretch(after: i64, up_to: i64) -> Result<Stretch, Problem> {
     if up_to < 1 || after < 0 {
-        return Err(bad(
-            "up_to is an id, from 1, and after is one or 0: take both from earlier answers".to_owned()
+        return Err(Problem::bad_request(
+            "up_to is an id, from 1, and after is one or 0: take both from earlier answers",
         ));
     }
     Ok(Stretch { after, up_to })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_any_whole_number_and_nothing_else() {
+        let up_to = |text: &str| {
+            let body = format!("{{\"filter\":{{}},\"up_to\":{text}}}");
+            serde_json::from_str::<ReplayBulk>(&body).map(|bulk| bulk.up_to).ok()
+        };
+        for (text, id) in
+            [("17", 17), ("17.0", 17), ("1.7e1", 17), ("2191274429373283.0", 2_191_274_429_373_283)]
+        {
+            assert_eq!(up_to(text), Some(id), "{text}");
+        }
+        for text in ["17.5", "1e300", "9223372036854775808", "\"17\"", "null", "[17]"] {
+            assert_eq!(up_to(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_an_object_and_so_is_its_filter() {
+        let bulk: ReplayBulk = parsed(br#" {"filter":{"reason":"empty"},"up_to":2.0} "#).expect("sound");
+        assert_eq!((bulk.up_to, bulk.after, bulk.only_passing), (2, 0, false));
+        for (body, part) in [
+            (r#"[{},1]"#, "expected an object"),
+            (r#"{"filter":[null,null,null,null,null],"up_to":1}"#, "expected an object"),
+            ("null", "expected an object"),
+            (r#"{"filter":{"reason":"a","reason":"b"},"up_to":1}"#, "duplicate field `reason`"),
+            (r#"{"filter":{},"up_to":1}}"#, "trailing characters"),
+            (r#"{"filter":{}}"#, "missing field `up_to`"),
+        ] {
+            let refusal = format!("{:?}", parsed::<ReplayBulk>(body.as_bytes()).expect_err(body));
+            assert!(refusal.contains(part), "{body}: {refusal}");
+        }
+    }
 }

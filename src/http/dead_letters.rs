@@ -17,7 +17,7 @@ use super::{
     errors::Problem,
     moment,
     openapi::{
-        BadRequest, NotFound, PlainText, ReasonName, ReplayStateName, ResolutionName, SourceName, StoreDown,
+        BadRequest, NotFound, ReasonName, ReplayStateName, ResolutionName, SourceName, StoreDown,
         Unauthorized,
     },
     query::{self, Query},
@@ -250,11 +250,7 @@ fn text(bytes: &[u8], is_cut: bool) -> Option<&str> {
     tag = "administration",
     security(("admin_token" = [])),
     params(
-        ("reason" = Option<ReasonName>, Query, description = "Only those of this reason", example = "not_json"),
-        ("code" = inline(Option<PlainText>), Query, description = "Only those with an error of this code", example = "missing"),
-        ("order_uid" = inline(Option<PlainText>), Query, description = "Only those of this uid"),
-        ("since" = Option<String>, Query, format = DateTime, description = "Only those refused at this time or later, RFC 3339", example = "2026-01-01T00:00:00Z"),
-        ("until" = Option<String>, Query, format = DateTime, description = "Only those refused before this time, RFC 3339", example = "2036-01-01T00:00:00Z"),
+        Filter,
         ("resolution" = Option<ResolutionName>, Query, description = "Only those of which this has become", example = "open"),
         ("before" = Option<i64>, Query, description = "Only those with a smaller id: `next_before` of the page before", minimum = 1),
         ("limit" = Option<i64>, Query, description = "At most so many; 50 when it is not given", minimum = 1, maximum = 100, example = 50),

@@ -1,7 +1,7 @@
 //! What an administrator does about one dead letter; `bulk` is about many. What was done is in the log with who did it, by the first digits of a digest
 //! of the token.
 
-use std::sync::Arc;
+use std::{panic::resume_unwind, sync::Arc};
 
 use axum::{
     Json,
@@ -19,16 +19,16 @@ use super::{
     dead_letters::{id_of, no_such_letter},
     errors::Problem,
     intake,
-    openapi::{BadRequest, BodyRefused, NotFound, NotOpen, ResolutionName, StoreDown, Unauthorized},
+    object::object,
+    openapi::{
+        BadRequest, BodyRefused, NotFound, NotOpen, NoteText, ResolutionName, StoreDown, Unauthorized,
+    },
     query::Query,
 };
 use crate::{
-    desk::Desk,
-    store::{Resolution, replay_id},
+    desk::{Desk, sound_note},
+    store::{self, Resolution, replay_id},
 };
-
-/// Longer notes are letters.
-const LONGEST_NOTE: usize = 2000;
 
 /// A dead letter that is no longer open.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,10 +54,7 @@ pub(super) struct Discarded {
 #[serde(deny_unknown_fields)]
 pub(super) struct Note {
     /// For those who look at it later
-    #[schema(
-        max_length = 2000,
-        pattern = "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"
-    )]
+    #[schema(value_type = Option<NoteText>)]
     note: Option<String>,
 }
 
@@ -90,8 +87,12 @@ pub(super) async fn replay(
     let id = id_of(uri.path().strip_suffix("/replay").unwrap_or_default())?;
     Query::of(&uri, &[])?;
     let edited = body_of(&shared, body).await?;
-    let edited = Some(&edited[..]).filter(|bytes| !bytes.is_empty());
-    if ask(desk(&shared).replay_one(id, edited, admin.name())).await? {
+    let own = Arc::clone(&shared);
+    let replay = async move {
+        let edited = Some(&edited[..]).filter(|bytes| !bytes.is_empty());
+        desk(&own).replay_one(id, edited, admin.name()).await
+    };
+    if change(&shared, replay).await? {
         let message_id = replay_id(id);
         return Ok(Json(Replayed { id, message_id, resolution: Resolution::Replayed.as_str() }));
     }
@@ -123,10 +124,12 @@ pub(super) async fn discard(
     let id = id_of(uri.path())?;
     Query::of(&uri, &[])?;
     let body = body_of(&shared, body).await?;
-    let note = if body.is_empty() { None } else { parsed::<Option<Note>>(&body)? };
-    let Note { note } = note.unwrap_or_default();
+    let says_nothing = matches!(body.trim_ascii(), b"" | b"null");
+    let Note { note } = if says_nothing { Note::default() } else { parsed(&body)? };
     let note = sound(note)?;
-    if ask(desk(&shared).discard_one(id, note.as_deref(), admin.name())).await? {
+    let own = Arc::clone(&shared);
+    let discard = async move { desk(&own).discard_one(id, note.as_deref(), admin.name()).await };
+    if change(&shared, discard).await? {
         return Ok(Json(Discarded { id, resolution: Resolution::Discarded.as_str() }));
     }
     Err(not_open(&shared, id).await)
@@ -136,6 +139,20 @@ pub(super) fn desk(shared: &Shared) -> Desk<'_> {
     Desk::new(shared.api.store.as_ref(), shared.api.max_message_bytes)
 }
 
+/// Waits for a change as [`ask`] does for an answer. The change runs to its end, whether its client stays or leaves and however
+/// long the store takes: one that is dropped in the middle may have been made, and nothing in the log would say so.
+///
+/// # Errors
+/// As [`ask`].
+pub(super) async fn change<T: Send + 'static>(
+    shared: &Shared,
+    change: impl Future<Output = store::Result<T>> + Send + 'static,
+) -> Result<T, Problem> {
+    let change = shared.changes.spawn(change);
+    // Nothing aborts it.
+    ask(async { change.await.unwrap_or_else(|panicked| resume_unwind(panicked.into_panic())) }).await
+}
+
 pub(super) async fn body_of(shared: &Shared, body: Body) -> Result<bytes::Bytes, Problem> {
     if shared.api.stopping.is_cancelled() {
         return Err(Problem::stopping());
@@ -143,24 +160,19 @@ pub(super) async fn body_of(shared: &Shared, body: Body) -> Result<bytes::Bytes,
     intake::read(shared, body).await
 }
 
+/// The object that a body is.
+///
+/// # Errors
+/// 400 for one that is none, or another.
 pub(super) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|cause| bad(format!("the body is not what this address takes: {cause}")))
+    let mut json = serde_json::Deserializer::from_slice(body);
+    object(&mut json)
+        .and_then(|value| json.end().map(|()| value))
+        .map_err(|cause| Problem::bad_request(format!("the body is not what this address takes: {cause}")))
 }
 
-/// PostgreSQL takes no NUL; of other control characters only line breaks and tabs make sense.
 pub(super) fn sound(note: Option<String>) -> Result<Option<String>, Problem> {
-    let odd = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
-    match note {
-        Some(note) if note.chars().count() > LONGEST_NOTE || note.chars().any(odd) => Err(bad(format!(
-            "the note is too long or no plain text: at most {LONGEST_NOTE} characters are allowed, of control characters line breaks and tabs"
-        ))),
-        note => Ok(note.filter(|note| !note.trim().is_empty())),
-    }
-}
-
-pub(super) fn bad(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, detail)
+    note.map(|note| sound_note(&note)).transpose().map_err(Problem::bad_request)
 }
 
 /// Why nothing was done about a dead letter.

@@ -9,7 +9,7 @@
 //! | 414, 431 | what is asked for, or the whole head, is too long | shorten it |
 //! | 429 | the pipeline is full | try again after `Retry-After` |
 //! | 500 | a bug, caught | report it |
-//! | 503 | the store does not answer, too many look-ups wait, the service is stopping, or all event streams are taken | try again after `Retry-After` |
+//! | 503 | the store does not answer, too many look-ups or large bodies wait, the service is stopping, or all event streams are taken | try again after `Retry-After` |
 //!
 //! hyper itself answers, without a body, what it cannot read as a request: 400, 414 and 431 (a head of more than 32 KiB, more than 100
 //! headers).
@@ -58,6 +58,11 @@ impl Problem {
     pub(crate) fn with(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.push((name, value));
         self
+    }
+
+    /// The request asks for what cannot be.
+    pub(super) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
     /// The store does not answer. Its health part says why; a client needs to know only that it is worth trying again.

@@ -13,7 +13,7 @@ use super::{
     Shared,
     admin::Admin,
     errors::{Problem, ProblemBody},
-    feed::{Flow, MAX_STREAMS, Seat, Word},
+    feed::{FOR_ADMINS, Flow, MAX_STREAMS, Seat, Word},
     openapi::BadRequest,
     query::Query,
 };
@@ -50,8 +50,9 @@ pub(super) async fn events(
         return Err(Problem::stopping());
     }
     let seat = shared.feed.join(admin.is_some()).ok_or_else(|| {
-        let detail =
-            format!("all of the {MAX_STREAMS} streams of events that you may have are taken; try again, or ask for /api/status");
+        let detail = format!(
+            "all streams of events that you may have are taken: there are {MAX_STREAMS}, {FOR_ADMINS} of them only for administrators; try again, or ask for /api/status"
+        );
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, "5")
     })?;
     Ok(([(header::CACHE_CONTROL, "no-store"), UNBUFFERED], Sse::new(until(stopping, seat))))

@@ -24,7 +24,7 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(super) const MAX_STREAMS: usize = 64;
 
 /// So many of them are kept for administrators: whoever reaches the service may hold the others.
-const FOR_ADMINS: usize = 16;
+pub(super) const FOR_ADMINS: usize = 16;
 
 /// So many orders in `event: orders`.
 const NEWEST: usize = 20;

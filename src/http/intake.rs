@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use crate::{inbox::SubmitError, source::HttpSource};
 
 use super::{
-    Intake, Shared,
+    Intake, MAX_UPLOADS, Shared,
     errors::{Problem, ProblemBody},
 };
 
@@ -30,7 +30,7 @@ const SMALL: usize = 16 << 10;
 /// How far a body that holds a place may be behind its pace.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A body that is too long is read on for so many bytes, so that the client gets to read the answer: a connection that is
+/// A body that is refused is read on for so many bytes, so that the client gets to read the answer: a connection that is
 /// closed on unread bytes is reset, and the answer with it.
 const DISCARD_BYTES: u64 = 4 << 20;
 
@@ -75,7 +75,7 @@ pub(super) struct Accepted {
         (status = 413, description = "The body is longer than MAX_MESSAGE_BYTES", content_type = "application/problem+json", body = ProblemBody),
         (status = 429, description = "As many messages wait as PIPELINE_BYTES allows", content_type = "application/problem+json", body = ProblemBody,
             headers(("Retry-After" = u32, description = "Seconds to wait before the next try"))),
-        (status = 503, description = "The database does not answer, or the service is stopping", content_type = "application/problem+json", body = ProblemBody,
+        (status = 503, description = "The database does not answer, too many large bodies are being read, or the service is stopping", content_type = "application/problem+json", body = ProblemBody,
             headers(("Retry-After" = u32, description = "Seconds to wait before the next try"))),
     )
 )]
@@ -108,12 +108,9 @@ pub(super) async fn post(
 
 /// The body in a buffer of its own that is no larger: a chunk as hyper hands it over may keep a whole read buffer alive, which nobody would count.
 pub(super) async fn read(shared: &Shared, body: Body) -> Result<Bytes, Problem> {
-    let reading = timeout(shared.api.limits.body_timeout, collect(shared, body));
-    let read = match shared.api.stopping.run_until_cancelled(reading).await {
-        Some(read) => read.unwrap_or_else(|_| Err(too_slow())),
-        None => Err(Problem::stopping()),
-    };
-    read.map_err(|problem| problem.with(header::CONNECTION, "close"))
+    let read = shared.api.stopping.run_until_cancelled(collect(shared, body)).await;
+    read.unwrap_or_else(|| Err(Problem::stopping()))
+        .map_err(|problem| problem.with(header::CONNECTION, "close"))
 }
 
 fn too_slow() -> Problem {
@@ -123,38 +120,52 @@ fn too_slow() -> Problem {
     )
 }
 
+fn crowded() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("{MAX_UPLOADS} other bodies of more than {SMALL} bytes are being read; send it again"),
+    )
+    .with(header::RETRY_AFTER, "1")
+}
+
 async fn collect(shared: &Shared, mut body: Body) -> Result<Bytes, Problem> {
     let limit = shared.api.max_message_bytes;
+    let time = shared.api.limits.body_timeout;
+    let mut end = Instant::now() + time;
     let announced = body.size_hint().lower();
     if announced > limit as u64 {
-        return Err(too_large(body, announced, limit).await);
+        discard(body, announced, end).await;
+        return Err(too_large(limit));
     }
     // No longer than the limit, which fits in a usize. What is only announced gets no memory.
     let announced = usize::try_from(announced).unwrap_or(limit);
     let mut payload = BytesMut::with_capacity(announced.min(SMALL));
     let mut place: Option<(SemaphorePermit<'_>, Instant)> = None;
     loop {
-        let next = body.frame();
-        let frame = match &place {
-            None => next.await,
+        let due = match &place {
+            None => end,
             // At the pace at which the largest message takes the whole time.
-            Some((_, since)) => {
-                let pace = shared.api.limits.body_timeout.mul_f64(payload.len() as f64 / limit as f64);
-                timeout_at(*since + GRACE + pace, next).await.map_err(|_| too_slow())?
-            }
+            Some((_, since)) => end.min(*since + GRACE + time.mul_f64(payload.len() as f64 / limit as f64)),
         };
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| {
-            Problem::new(StatusCode::BAD_REQUEST, "the body ended before its end; send it again")
-        })?;
+        let Some(frame) = timeout_at(due, body.frame()).await.map_err(|_| too_slow())? else { break };
+        let frame =
+            frame.map_err(|_| Problem::bad_request("the body ended before its end; send it again"))?;
         if let Ok(chunk) = frame.into_data() {
             if payload.len() + chunk.len() > limit {
                 drop(payload);
-                return Err(too_large(body, 0, limit).await);
+                discard(body, 0, end).await;
+                return Err(too_large(limit));
             }
             if place.is_none() && payload.len() + chunk.len() > SMALL {
-                let taken = shared.uploads.acquire().await.expect("the semaphore is never closed");
-                place = Some((taken, Instant::now()));
+                let asked = Instant::now();
+                let taken = timeout(time, shared.uploads.acquire()).await;
+                // It was not the client that took this time.
+                end += asked.elapsed();
+                let Ok(taken) = taken else {
+                    discard(body, 0, end).await;
+                    return Err(crowded());
+                };
+                place = Some((taken.expect("the semaphore is never closed"), Instant::now()));
                 payload.reserve(announced.saturating_sub(payload.len()));
             }
             payload.extend_from_slice(&chunk);
@@ -164,15 +175,19 @@ async fn collect(shared: &Shared, mut body: Body) -> Result<Bytes, Problem> {
     Ok(if payload.capacity() > payload.len() { Bytes::copy_from_slice(&payload) } else { payload.freeze() })
 }
 
-async fn too_large(mut body: Body, announced: u64, limit: usize) -> Problem {
+/// Reads on, within bounds, what is refused.
+async fn discard(mut body: Body, announced: u64, end: Instant) {
     let mut discarded = announced.saturating_sub(body.size_hint().lower());
     if announced <= DISCARD_BYTES {
         while discarded < DISCARD_BYTES
-            && let Some(Ok(frame)) = body.frame().await
+            && let Ok(Some(Ok(frame))) = timeout_at(end, body.frame()).await
         {
             discarded += frame.data_ref().map_or(0, |chunk| chunk.len() as u64);
         }
     }
+}
+
+fn too_large(limit: usize) -> Problem {
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         format!("the body has more than {limit} bytes, which is what MAX_MESSAGE_BYTES allows"),

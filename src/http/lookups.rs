@@ -1,4 +1,4 @@
-use std::{panic::resume_unwind, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
@@ -8,7 +8,10 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::Limits;
-use crate::store::{Store, StoreError};
+use crate::{
+    panics,
+    store::{Store, StoreError},
+};
 
 /// How long a look-up waits for its turn.
 pub(super) const TURN: Duration = Duration::from_secs(1);
@@ -42,6 +45,17 @@ impl Lookups {
         }
     }
 
+    /// Waits for the look-ups that run, those whose clients have left among them. No new one may begin meanwhile.
+    pub(super) async fn finish(&self) {
+        self.running.close();
+        self.running.wait().await;
+    }
+
+    /// How many look-ups run.
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+
     /// The document of a uid from the store, unless no place is free until `turn`.
     ///
     /// A look-up that has begun runs to its end, whether its client stays or leaves: a call to the store that is dropped
@@ -65,10 +79,6 @@ impl Lookups {
             let _place = place;
             store.document(&uid).await
         });
-        match lookup.await {
-            Ok(answer) => answer.map_err(Unanswered::Store),
-            // Nothing aborts it.
-            Err(panicked) => resume_unwind(panicked.into_panic()),
-        }
+        panics::outcome(lookup).await.map_err(Unanswered::Store)
     }
 }

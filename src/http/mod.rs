@@ -14,6 +14,7 @@
 mod admin;
 mod ask;
 mod auth;
+mod awaited;
 mod bulk;
 mod dead_letters;
 mod desk;
@@ -32,6 +33,7 @@ mod limits;
 mod lookups;
 mod moment;
 mod newest;
+mod object;
 mod openapi;
 mod orders;
 mod pace;
@@ -52,7 +54,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::{sync::Semaphore, time::Instant};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use auth::{Token, Tokens};
 pub use limits::Limits;
@@ -109,10 +111,12 @@ pub struct Api {
 #[derive(Debug)]
 struct Shared {
     api: Api,
-    figures: StoreFigures,
+    figures: Arc<StoreFigures>,
     requests: HttpRequests,
     feed: Feed,
     lookups: Lookups,
+    /// Of dead letters: each runs to its end.
+    changes: TaskTracker,
     /// One permit a body of more than 16 KiB being read.
     uploads: Semaphore,
     started: Instant,
@@ -128,6 +132,7 @@ impl Shared {
             requests: HttpRequests::resolve(),
             feed: Feed::default(),
             lookups: Lookups::new(&api.limits),
+            changes: TaskTracker::new(),
             uploads: Semaphore::new(MAX_UPLOADS),
             started: Instant::now(),
             api,

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     cache::{Document, Found},
-    telemetry::{self, CacheResult},
+    telemetry::{self, CacheResult, Part},
 };
 
 /// An order by its uid
@@ -75,7 +75,7 @@ pub(super) async fn get(
         Ok(Ok(Some(Found::Cached(document)))) => (CacheResult::Hit, Ok(document)),
         Ok(Ok(Some(Found::Loaded(document)))) => (CacheResult::Loaded, Ok(document)),
         Ok(Ok(None)) => (CacheResult::Absent, Err(unknown())),
-        Ok(Err(Unanswered::Busy)) => (CacheResult::Error, Err(busy())),
+        Ok(Err(Unanswered::Busy)) => (CacheResult::Error, Err(busy(&shared.api.store_health))),
         Ok(Err(Unanswered::Store(error))) => {
             telemetry::store_error(error.class);
             // Expected during an outage, which the store's health part logs once.
@@ -116,10 +116,14 @@ fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "there is no order with this uid")
 }
 
-fn busy() -> Problem {
+/// Look-ups in a store that hangs keep the places that others wait for, at first before its health part knows.
+fn busy(store: &Part) -> Problem {
+    if !store.is_up() {
+        return down();
+    }
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        "this order is not in memory, and more look-ups wait than HTTP_MAX_LOOKUPS lets through; try again",
+        "this order is not in memory, and more look-ups wait than HTTP_MAX_LOOKUPS lets through; try again; see /healthz",
     )
     .with(header::RETRY_AFTER, "1")
 }

@@ -44,7 +44,7 @@ impl<S> Paced<S> {
         // What has become a request is a head no longer.
         self.head.take_if(|(before, _)| *before != requests);
         if read.is_ready() {
-            if bytes > 0 && self.head.is_none() && self.seat.waiting_since().is_some() {
+            if bytes > 0 && self.head.is_none() && self.seat.is_between_requests() {
                 self.head = Some((requests, None));
             }
             return read;

@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt, ops::RangeInclusive};
 
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use percent_encoding::percent_decode_str;
 
 use super::errors::Problem;
@@ -25,14 +25,14 @@ impl Query {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
             let Some(known) = known.iter().find(|known| **known == name) else {
-                return Err(bad(format!(
+                return Err(Problem::bad_request(format!(
                     "the parameter {} is not known here: {}",
                     quoted(&name),
                     those(known)
                 )));
             };
             if found.iter().any(|(name, _)| name == known) {
-                return Err(bad(format!("the parameter {known} is given twice")));
+                return Err(Problem::bad_request(format!("the parameter {known} is given twice")));
             }
             found.push((known, value));
         }
@@ -64,7 +64,11 @@ impl Query {
         let found = all.iter().find(|one| one.to_string() == value).copied();
         found.map(Some).ok_or_else(|| {
             let names: Vec<String> = all.iter().map(T::to_string).collect();
-            bad(format!("the parameter {name} is {}: allowed are {}", quoted(value), names.join(", ")))
+            Problem::bad_request(format!(
+                "the parameter {name} is {}: allowed are {}",
+                quoted(value),
+                names.join(", ")
+            ))
         })
     }
 
@@ -101,7 +105,7 @@ pub(super) fn number(what: &str, text: &str, allowed: RangeInclusive<i64>) -> Re
         let (least, most) = allowed.into_inner();
         let bounds =
             if most == i64::MAX { format!("from {least}") } else { format!("from {least} to {most}") };
-        bad(format!("{what} is {}: a number {bounds} is allowed", quoted(text)))
+        Problem::bad_request(format!("{what} is {}: a number {bounds} is allowed", quoted(text)))
     })
 }
 
@@ -117,17 +121,13 @@ fn decoded(text: &str) -> Result<String, Problem> {
     let spaced: Cow<'_, str> =
         if text.contains('+') { text.replace('+', " ").into() } else { Cow::Borrowed(text) };
     let decoded = percent_decode_str(&spaced).decode_utf8();
-    decoded.map(Cow::into_owned).map_err(|_| bad("a parameter is not UTF-8".to_owned()))
+    decoded.map(Cow::into_owned).map_err(|_| Problem::bad_request("a parameter is not UTF-8"))
 }
 
 /// A value in a message, cut and without control characters.
 pub(super) fn quoted(value: &str) -> String {
     let (head, rest) = value.split_at(value.floor_char_boundary(QUOTED));
     format!("\"{}{}\"", printable(head), if rest.is_empty() { "" } else { "…" })
-}
-
-fn bad(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, detail)
 }
 
 #[cfg(test)]

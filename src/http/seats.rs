@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -48,10 +48,22 @@ pub(super) struct Seat {
     /// Since when it has waited for its client: for a request, for the rest of one, or for its answer to be read. In
     /// microseconds from `began`.
     waiting_since: AtomicU64,
-    answering: AtomicBool,
+    phase: AtomicU8,
     requests: AtomicU32,
     /// Cancelled when somebody else needs the place.
     pub(super) leave: CancellationToken,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+enum Phase {
+    /// The client's: it may ask, or read its answer.
+    Between,
+    /// The client's: it has asked, and has yet to send the rest of the body.
+    Body,
+    /// Ours.
+    Answering,
 }
 
 impl Seats {
@@ -80,15 +92,18 @@ impl Seats {
         }
     }
 
-    /// Asks the one that has waited longest for its client to leave.
+    /// Asks the one that has waited longest for its client to leave, unless somebody is on the way out already.
     fn make_room(&mut self) {
-        let longest = lock(&self.taken)
-            .values()
-            .filter(|seat| !seat.leave.is_cancelled())
-            .filter_map(|seat| Some((seat.waiting_since()?, Arc::clone(seat))))
-            .min_by_key(|(since, _)| *since);
-        let Some((_, seat)) = longest else { return };
-        seat.leave.cancel();
+        let longest = {
+            let taken = lock(&self.taken);
+            if taken.values().any(|seat| seat.leave.is_cancelled()) {
+                return;
+            }
+            let waiting = taken.values().filter_map(|seat| Some((seat.waiting_since()?, seat)));
+            waiting.min_by_key(|(since, _)| *since).map(|(_, seat)| seat.leave.clone())
+        };
+        let Some(leave) = longest else { return };
+        leave.cancel();
         if self.warned.is_none_or(|at| at.elapsed() >= SILENCE) {
             self.warned = Some(Instant::now());
             tracing::warn!(
@@ -109,7 +124,7 @@ impl Seat {
         Self {
             began: Instant::now(),
             waiting_since: AtomicU64::new(0),
-            answering: AtomicBool::new(false),
+            phase: AtomicU8::new(Phase::Between as u8),
             requests: AtomicU32::new(0),
             leave: CancellationToken::new(),
         }
@@ -118,13 +133,19 @@ impl Seat {
     /// The head of a request is here. The connection still waits for its client when a body is to come.
     pub(super) fn asked(&self, body_to_come: bool) {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.answering.store(!body_to_come, Ordering::Relaxed);
+        self.enter(if body_to_come { Phase::Body } else { Phase::Answering });
         self.touch(Instant::now());
+    }
+
+    /// No more of a body is waited for. Whoever handles a request lets go of its body before the answer is ready, so this
+    /// never comes after [`Seat::answered`].
+    pub(super) fn body_is_over(&self) {
+        self.enter(Phase::Answering);
     }
 
     /// An answer is ready to be read.
     pub(super) fn answered(&self) {
-        self.answering.store(false, Ordering::Relaxed);
+        self.enter(Phase::Between);
         self.touch(Instant::now());
     }
 
@@ -147,7 +168,12 @@ impl Seat {
     /// Since when it has waited for its client; `None` while the client waits for us.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         let since = Duration::from_micros(self.waiting_since.load(Ordering::Relaxed));
-        (!self.answering.load(Ordering::Relaxed)).then(|| self.began + since)
+        (!self.is_in(Phase::Answering)).then(|| self.began + since)
+    }
+
+    /// Whether the next byte of the client begins a request.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.is_in(Phase::Between)
     }
 
     /// Ends once the connection has waited for its client for as long as this.
@@ -159,6 +185,14 @@ impl Seat {
                 None => sleep(patience).await,
             }
         }
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    fn is_in(&self, phase: Phase) -> bool {
+        self.phase.load(Ordering::Relaxed) == phase as u8
     }
 
     fn touch(&self, now: Instant) {
@@ -189,10 +223,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_has_waited_longest_for_its_client_makes_room_and_who_answers_does_not() {
-        let (mut seats, mut places) = full(4).await;
+        let (mut seats, mut places) = full(5).await;
         places[0].seat.asked(false);
-        places[1].seat.answered_at_once(Instant::now());
-        places[3].seat.asked(true);
+        // Has sent all of its body, and waits for the commit.
+        places[1].seat.asked(true);
+        places[1].seat.body_is_over();
+        sleep(Duration::from_secs(1)).await;
+        places[2].seat.answered_at_once(Instant::now());
+        sleep(Duration::from_secs(1)).await;
+        places[3].seat.answered_at_once(Instant::now());
+        places[4].seat.asked(true);
         let leaving = places.remove(2);
         let room = async {
             leaving.seat.leave.cancelled().await;
@@ -201,6 +241,14 @@ mod tests {
         let (newcomer, ()) = tokio::join!(seats.take(), room);
         assert!(places.iter().all(|place| !place.seat.leave.is_cancelled()));
         assert!(!newcomer.seat.leave.is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_makes_room_for_one_however_long_it_takes_to_leave() {
+        let (mut seats, places) = full(4).await;
+        timeout(LOOK_AGAIN * 10, seats.take()).await.expect_err("nobody has left yet");
+        let leaving: Vec<bool> = places.iter().map(|place| place.seat.leave.is_cancelled()).collect();
+        assert_eq!(leaving, [true, false, false, false]);
     }
 
     #[tokio::test(start_paused = true)]

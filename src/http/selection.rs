@@ -1,9 +1,8 @@
 //! Which dead letters: as parameters of an address, and as the `filter` of a body.
 
-use axum::http::StatusCode;
 use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     errors::Problem,
@@ -16,23 +15,29 @@ use crate::{order::Reason, store::Selection};
 pub(super) const PARAMETERS: [&str; 5] = ["reason", "code", "order_uid", "since", "until"];
 
 /// Those to which everything applies that is given
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     /// Only those of this reason
     #[schema(value_type = Option<ReasonName>)]
+    #[param(value_type = Option<ReasonName>, example = "not_json")]
     reason: Option<String>,
     /// Only those with an error of this code
     #[schema(value_type = Option<PlainText>)]
+    #[param(value_type = Option<PlainText>, inline, example = "missing")]
     code: Option<String>,
     /// Only those of this uid
     #[schema(value_type = Option<PlainText>)]
+    #[param(value_type = Option<PlainText>, inline)]
     order_uid: Option<String>,
     /// Only those refused at this time or later, RFC 3339
     #[schema(format = DateTime)]
+    #[param(format = DateTime, example = "2026-01-01T00:00:00Z")]
     since: Option<String>,
     /// Only those refused before this time, RFC 3339
     #[schema(format = DateTime)]
+    #[param(format = DateTime, example = "2036-01-01T00:00:00Z")]
     until: Option<String>,
 }
 
@@ -58,7 +63,11 @@ impl Filter {
             && !Reason::ALL.iter().any(|known| known.as_str() == reason)
         {
             let names: Vec<&str> = Reason::ALL.iter().map(|known| known.as_str()).collect();
-            return Err(bad(format!("reason is {}: allowed are {}", quoted(reason), names.join(", "))));
+            return Err(Problem::bad_request(format!(
+                "reason is {}: allowed are {}",
+                quoted(reason),
+                names.join(", ")
+            )));
         }
         Ok(Selection {
             reason: self.reason,
@@ -75,7 +84,7 @@ fn text(name: &str, value: Option<String>) -> Result<Option<String>, Problem> {
     let Some(value) = value else { return Ok(None) };
     if !PLAIN_TEXT.contains(&value.chars().count()) || value.chars().any(char::is_control) {
         let (least, most) = (PLAIN_TEXT.start(), PLAIN_TEXT.end());
-        return Err(bad(format!(
+        return Err(Problem::bad_request(format!(
             "{name} is {}: a text of {least} to {most} characters, none a control character, is allowed",
             quoted(&value)
         )));
@@ -88,15 +97,11 @@ fn moment(name: &str, value: Option<String>) -> Result<Option<OffsetDateTime>, P
     // PostgreSQL's and SQLite's own calendars begin with the year 1 at the latest.
     let at = OffsetDateTime::parse(&value, &Rfc3339).ok().filter(|at| (1..=9998).contains(&at.year()));
     at.map(Some).ok_or_else(|| {
-        bad(format!(
+        Problem::bad_request(format!(
             "{name} is {}: a time such as 2026-01-31T08:00:00Z is allowed (RFC 3339)",
             quoted(&value)
         ))
     })
-}
-
-fn bad(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, detail)
 }
 
 #[cfg(test)]

@@ -60,15 +60,22 @@ pub async fn run(listener: TcpListener, api: Api, stop: CancellationToken) {
     debug_assert!(stopped.is_none(), "neither has an end");
     drop(incoming);
     connections.close();
-    if timeout(FINISH, connections.wait()).await.is_err() {
+    let finishing = async {
+        connections.wait().await;
+        shared.lookups.finish().await;
+    };
+    if timeout(FINISH, finishing).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
-            "closing connections whose clients have not sent their request, or read its answer, {} s after the stop",
+            lookups = shared.lookups.running(),
+            "giving up clients that have not sent their request, or read its answer, and look-ups that the database has not answered, {} s after the stop",
             FINISH.as_secs()
         );
         cut.cancel();
         connections.wait().await;
     }
+    shared.changes.close();
+    shared.changes.wait().await;
 }
 
 struct Incoming {

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use percent_encoding::percent_decode;
 
 use super::errors::Problem;
@@ -35,14 +35,14 @@ pub(super) fn in_path<'u>(uri: &'u Uri, before: &str, after: &str) -> Result<Cow
 /// Order rules: not blank, at most 255 characters, no control characters.
 fn possible(uid: Cow<'_, str>) -> Result<Cow<'_, str>, Problem> {
     if uid.trim().is_empty() {
-        return Err(bad("the uid is blank"));
+        return Err(Problem::bad_request("the uid is blank"));
     }
     // Bytes bound characters from above, so the usual uid is not counted.
     if uid.len() > MAX_CHARS && uid.chars().count() > MAX_CHARS {
-        return Err(bad("the uid has more than 255 characters: no order can have it"));
+        return Err(Problem::bad_request("the uid has more than 255 characters: no order can have it"));
     }
     if uid.bytes().any(|byte| byte.is_ascii_control()) {
-        return Err(bad("the uid has a control character: no order can have it"));
+        return Err(Problem::bad_request("the uid has a control character: no order can have it"));
     }
     Ok(uid)
 }
@@ -55,10 +55,14 @@ fn parameter(query: &str) -> Result<Cow<'_, [u8]>, Problem> {
         .filter(|(name, _)| *name == PARAMETER)
         .map(|(_, value)| value);
     let Some(value) = values.next() else {
-        return Err(bad("the parameter order_uid is missing: ask for /order?order_uid=UID or /order/UID"));
+        return Err(Problem::bad_request(
+            "the parameter order_uid is missing: ask for /order?order_uid=UID or /order/UID",
+        ));
     };
     if values.next().is_some() {
-        return Err(bad("the parameter order_uid is given twice: ask for one order at a time"));
+        return Err(Problem::bad_request(
+            "the parameter order_uid is given twice: ask for one order at a time",
+        ));
     }
     // In a query a plus is a space (HTML forms); in a path it is a plus.
     Ok(if value.contains('+') {
@@ -77,11 +81,7 @@ fn decode(raw: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Problem> {
         Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
         Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     };
-    text.ok_or_else(|| bad("the uid is not UTF-8"))
-}
-
-fn bad(detail: &'static str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, detail)
+    text.ok_or_else(|| Problem::bad_request("the uid is not UTF-8"))
 }
 
 #[cfg(test)]

@@ -107,7 +107,8 @@ impl InFlight {
     }
 
     /// Whether this message is under way.
-    pub(crate) fn holds(&self, message_id: &str) -> bool {
+    #[must_use]
+    pub fn holds(&self, message_id: &str) -> bool {
         self.lock().contains_key(message_id)
     }
 

@@ -15,13 +15,16 @@ use crate::{
     telemetry::{self, Part, Stage},
 };
 
-use super::{Batches, Budget, Held, InFlight, Inbox, Missing, receive::Queued};
+use super::{Batches, Budget, Held, InFlight, Inbox, Missing, batches::Weighed, receive::Queued};
 
 /// The most payload that one commit carries.
 pub(crate) const BATCH_BYTES: usize = 16 << 20;
 
 /// How often a store that failed is asked whether it takes writes again, while nothing waits to be written.
 const PROBE: Duration = Duration::from_secs(2);
+
+/// That question is about what failed, but about no more than this: it is asked again and again.
+const PROBE_BYTES: usize = 1 << 20;
 
 /// Commits what queues up, a group at a time: a group is whatever came while the last commit ran.
 #[derive(Debug)]
@@ -56,7 +59,8 @@ impl Writer {
     /// tries again until the store has healed.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut pauses = Pauses::default();
-        let (mut closed, mut failing) = (false, false);
+        // The payload that could not be written.
+        let (mut closed, mut failing) = (false, None);
         loop {
             let group = tokio::select! {
                 biased;
@@ -67,15 +71,15 @@ impl Writer {
                 }
                 group = self.queue.next() => group,
                 // A gap is told also when nothing comes any more.
-                Ok(()) = self.missing.changed(), if !failing => {
+                Ok(()) = self.missing.changed(), if failing.is_none() => {
                     self.missing.mark_changed();
                     Some(Vec::new())
                 }
-                () = sleep(PROBE), if failing => {
-                    match self.store.postpone(0).await {
-                        Ok(_) => {
+                () = sleep(PROBE), if failing.is_some() => {
+                    match self.store.room_for(failing.unwrap_or(0).min(PROBE_BYTES)).await {
+                        Ok(()) => {
                             self.health.up();
-                            failing = false;
+                            failing = None;
                         }
                         Err(error) => self.health.down(error.to_string()),
                     }
@@ -84,15 +88,16 @@ impl Writer {
             };
             let Some(group) = group else { break };
             fail_point::reach("after_receive").await;
+            let bytes = group.iter().map(Weighed::bytes).sum();
             match self.record(group).await {
                 Ok(()) => {
                     self.health.up();
-                    failing = false;
+                    failing = None;
                     pauses = Pauses::default();
                 }
                 Err(error) => {
                     self.health.down(error.to_string());
-                    failing = true;
+                    failing = Some(bytes);
                     telemetry::store_error(error.class);
                     telemetry::retried(Stage::Record);
                     pauses.wait().await;
@@ -176,5 +181,50 @@ impl Writer {
             SourceKind::Stan | SourceKind::Sample | SourceKind::Replay => true,
         });
         self.queue.put_back(waiting);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use crate::{
+        cache::testing::TestStore,
+        inbox::{Delivery, Received},
+        store::Gap,
+        telemetry::Board,
+    };
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_missing_is_written_down_before_what_came_after_it() {
+        let store = Arc::new(TestStore::default());
+        store.refuse_gaps_once();
+        let (held, mut recorded) = mpsc::channel(1);
+        let (writer, inbox) = Writer::new(
+            Arc::<TestStore>::clone(&store),
+            &Budget::new(1 << 20),
+            Arc::default(),
+            1,
+            held,
+            Board::default().register("inbox", None),
+        );
+        let gaps = vec![Gap { first: 1, last: 4, before_ns: 5, lost: false }];
+        inbox.miss(Missing { source: SourceKind::Stan, channel: "orders".into(), gaps });
+        let message = Message {
+            message_id: "stan:test/orders/5@5".into(),
+            source: SourceKind::Stan,
+            channel: "orders".into(),
+            sequence: 5,
+            published_at_ns: 5,
+            payload: Bytes::new(),
+        };
+        assert_eq!(inbox.receive(Delivery { message, acker: None }), Received::Taken);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        writer.run(stop).await;
+        assert_eq!(store.written(), ["gaps", "messages"]);
+        assert_eq!(recorded.recv().await.map(|held| held.row.id), Some(5));
     }
 }

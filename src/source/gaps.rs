@@ -41,7 +41,8 @@ struct Hole {
 
 impl Gaps {
     /// Starts after the last message that is known of the channel, its sequence and its time, with what was `missing` then.
-    /// Without one the first delivery is the beginning, whatever its sequence: what limits discarded before anyone here read
+    /// A hole is known before the message that revealed it, so it may be the last that is known.
+    /// Without any the first delivery is the beginning, whatever its sequence: what limits discarded before anyone here read
     /// the channel is no loss.
     pub(super) fn new(ack_wait: Duration, last: Option<(i64, i64)>, missing: &[Gap], now: Instant) -> Self {
         let patience = ack_wait * ACK_WAITS;
@@ -51,6 +52,8 @@ impl Gaps {
             before_ns: gap.before_ns,
             due: (!gap.lost).then(|| now + patience),
         };
+        let ends = missing.iter().map(|gap| (gap.last, gap.before_ns));
+        let last = ends.chain(last).max_by_key(|&(sequence, ns)| (ns, sequence));
         Self { patience, last, holes: missing.iter().map(hole).collect() }
     }
 
@@ -119,14 +122,16 @@ impl Gaps {
         true
     }
 
-    /// Holes of two lives of the channel are never joined while others can be: only of neighbours whose numbers rise.
+    /// A lost hole is never joined with one that is not, nor holes of two lives of the channel, while others can be: only
+    /// neighbours whose numbers rise.
     fn bound(&mut self) {
         while self.holes.len() > MOST {
-            let between = |pair: &[Hole]| {
-                pair[1].first.checked_sub(pair[0].last).filter(|between| *between >= 0).unwrap_or(i64::MAX)
+            let cost = |pair: &[Hole]| {
+                let between = pair[1].first.checked_sub(pair[0].last).filter(|between| *between >= 0);
+                (pair[0].due.is_none() != pair[1].due.is_none(), between.unwrap_or(i64::MAX))
             };
             let place = (0..self.holes.len() - 1)
-                .min_by_key(|&place| between(&self.holes[place..place + 2]))
+                .min_by_key(|&place| cost(&self.holes[place..place + 2]))
                 .expect("there are two holes at least");
             let second = self.holes.remove(place + 1);
             let first = &mut self.holes[place];
@@ -207,6 +212,20 @@ mod tests {
     }
 
     #[test]
+    fn a_hole_that_outlived_the_message_behind_it_is_filled_and_seen_once() {
+        let now = Instant::now();
+        let hole = Gap { first: 3, last: 18, before_ns: 19, lost: false };
+        let mut late = Gaps::new(WAIT, Some((2, 2)), &[hole], now);
+        for sequence in 3..=19 {
+            late.see(sequence, sequence, now);
+        }
+        assert!(late.missing().is_empty());
+        let mut lost = Gaps::new(WAIT, Some((2, 2)), &[hole], now);
+        assert!(!lost.see(19, 19, now));
+        assert_eq!(lost.lost(now + PATIENCE), [(3, 18)]);
+    }
+
+    #[test]
     fn a_new_connection_gives_holes_their_whole_time() {
         let (mut gaps, now) = (after(1), Instant::now());
         gaps.see(3, 3, now);
@@ -225,6 +244,22 @@ mod tests {
         let lost = gaps.lost(now + PATIENCE);
         let covered = |sequence| lost.iter().any(|&(first, last)| (first..=last).contains(&sequence));
         assert!((2..39_999).step_by(2).all(covered));
+    }
+
+    #[test]
+    fn a_lost_hole_stays_lost_however_many_come_after_it() {
+        let (mut gaps, now) = (after(1), Instant::now());
+        for sequence in (3..40_000).step_by(2) {
+            gaps.see(sequence, sequence, now);
+        }
+        let lost = gaps.lost(now + PATIENCE).len();
+        let later = now + 2 * PATIENCE;
+        for sequence in (40_001..40_201).step_by(2) {
+            gaps.see(sequence, sequence, later);
+        }
+        let told_again = gaps.lost(later + PATIENCE);
+        assert_eq!(lost, MOST);
+        assert!(told_again.iter().all(|&(first, _)| first >= 40_000), "{:?}", told_again.first());
     }
 
     proptest! {

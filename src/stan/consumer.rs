@@ -176,7 +176,7 @@ impl Consumer {
         if self.incarnation == 0 {
             return Ok(());
         }
-        let Phase::Stopped(Some(live)) = self.phase else {
+        let Phase::Stopped(Some(mut live)) = self.phase else {
             // Acks made since the connection was lost were dropped.
             return Err(NoAnswer::Lost(Lost::NatsClosed).into());
         };

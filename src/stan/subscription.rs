@@ -135,6 +135,7 @@ pub struct Subscription {
     session: Arc<Session>,
     inbox: Subscriber,
     target: Arc<Target>,
+    closed: bool,
 }
 
 impl Subscription {
@@ -182,8 +183,12 @@ impl Subscription {
     }
 
     /// Ends the subscription; a durable stays, with its place and what is un-acked. Acks made before are processed first; acks
-    /// made after are in vain.
-    pub async fn close(mut self) -> Result<(), NoAnswer> {
+    /// made after are in vain. The deliveries to this process stop in any case. After an error it may be tried again, which asks
+    /// the server again; once the server has confirmed it, nothing is sent any more.
+    pub async fn close(&mut self) -> Result<(), NoAnswer> {
+        if self.closed {
+            return Ok(());
+        }
         self.stop().await;
         // The acks still queued here must be on the wire before the request.
         self.session.prove_acks().await?;
@@ -191,9 +196,10 @@ impl Subscription {
             self.session.close_subscription(&self.target.channel, self.target.inbox.as_str()).await?;
         match answer.error.as_str() {
             // The last two: it is gone already, which is what was wanted.
-            "" | "stan: invalid subscription" | "stan: unknown channel" => Ok(()),
-            error => Err(NoAnswer::Broken(error.to_owned())),
+            "" | "stan: invalid subscription" | "stan: unknown channel" => self.closed = true,
+            error => return Err(NoAnswer::Broken(error.to_owned())),
         }
+        Ok(())
     }
 }
 
@@ -233,7 +239,7 @@ impl Session {
                 let inbox_of_acks = Subject::from(answer.ack_inbox);
                 let target =
                     Target { queue: self.acks.clone(), inbox: inbox_of_acks, channel: channel.clone() };
-                Ok(Subscription { session: Arc::clone(self), inbox, target: Arc::new(target) })
+                Ok(Subscription { session: Arc::clone(self), inbox, target: Arc::new(target), closed: false })
             }
             "stan: unknown clientID" => {
                 self.end(Lost::Forgotten);

@@ -67,6 +67,17 @@ pub enum ConnectError {
         /// The file.
         path: PathBuf,
     },
+    /// The SQLite file has several names, and SQLite keeps its log beside the one it is given.
+    #[error(
+        "{} has {names} names (hard links): SQLite would keep a log for each, and lose what was written under another; leave it one",
+        path.display()
+    )]
+    Names {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        names: u64,
+    },
     /// Another `serve` uses the SQLite file.
     #[error("another `orderbox serve` uses this database: it holds {}; stop it, or change DATABASE_URL", path.display())]
     Served {
@@ -133,7 +144,9 @@ pub fn lock_for_serve(url: &str) -> Result<Option<ServeLock>, ConnectError> {
     let mut path = database.into_os_string();
     path.push(".lock");
     let path = PathBuf::from(path);
-    let file = match File::options().create(true).truncate(false).write(true).open(&path) {
+    let made = File::options().create(true).truncate(false).write(true).open(&path);
+    // On a file system that is read-only for now an older lock file serves as well; a lock takes no writing.
+    let file = match made.or_else(|refused| File::open(&path).map_err(|_| refused)) {
         Ok(file) => file,
         Err(source) => return Err(ConnectError::Lock { path, source }),
     };
@@ -164,7 +177,10 @@ fn sqlite_path(url: &str) -> Result<PathBuf, ConnectError> {
 
 fn check_file(path: &Path, create: bool) -> Result<(), ConnectError> {
     if path.is_file() {
-        return Ok(());
+        return match names(path) {
+            0 | 1 => Ok(()),
+            names => Err(ConnectError::Names { path: path.to_owned(), names }),
+        };
     }
     if path.exists() {
         return Err(ConnectError::NoFile { path: path.to_owned() });
@@ -181,6 +197,19 @@ fn check_file(path: &Path, create: bool) -> Result<(), ConnectError> {
     } else {
         Err(ConnectError::NoFolder { folder: folder.to_owned(), path: path.to_owned() })
     }
+}
+
+/// How many hard links a file has; 1 where that can't be told.
+#[cfg(unix)]
+fn names(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    path.metadata().map_or(1, |metadata| metadata.nlink())
+}
+
+/// How many hard links a file has; 1 where that can't be told.
+#[cfg(not(unix))]
+fn names(_: &Path) -> u64 {
+    1
 }
 
 /// sqlx's text without its prefix.
@@ -229,6 +258,26 @@ mod tests {
             assert!(error.contains(part), "{url}: {error}");
             assert!(!error.contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_of_two_names_is_refused_for_each_would_have_a_log_of_its_own() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let names = ["one.db", "two.db"].map(|name| folder.path().join(name));
+        std::fs::write(&names[0], "").expect("write");
+        std::fs::hard_link(&names[0], &names[1]).expect("link");
+        for name in &names {
+            let url = format!("sqlite://{}", name.display());
+            let errors = [
+                lock_for_serve(&url).expect_err("two names"),
+                connect(&url, &Options::default()).expect_err("two names"),
+            ];
+            for error in errors {
+                assert!(error.to_string().contains("has 2 names (hard links)"), "{error}");
+            }
+        }
+        std::fs::remove_file(&names[1]).expect("remove");
+        lock_for_serve(&format!("sqlite://{}", names[0].display())).expect("one name");
     }
 
     #[test]

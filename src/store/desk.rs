@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::Resolution;
+use super::{Outcome, Resolution};
 
 /// So many replays may wait in the inbox at once, and so many bytes of them: a bulk is fed as they are settled, so that it
 /// neither fills the pipeline nor holds up what comes from outside.
@@ -97,7 +97,7 @@ pub struct Parent {
 pub struct Replay {
     /// Identity of the replay.
     pub message_id: String,
-    /// Whether it has other bytes than the dead letter; `None` when its bytes are no longer to be had.
+    /// Whether it has other bytes than the dead letter; `None` when that was not written down yet.
     pub edited: Option<bool>,
     /// Where it is.
     pub state: ReplayState,
@@ -108,7 +108,7 @@ pub struct Replay {
 pub enum ReplayState {
     /// In the inbox.
     Pending,
-    /// It is the order of this uid.
+    /// It became the order of this uid; a newer message may have said the same since.
     Order(String),
     /// It was one of this uid's orders, or came too late to be it: a document of the history.
     History(String),
@@ -118,15 +118,38 @@ pub enum ReplayState {
     Unchanged,
 }
 
+/// What is known of a replay.
+#[derive(Debug)]
+pub(super) struct Traces {
+    /// What its settle did; `None` before it.
+    pub(super) outcome: Option<Outcome>,
+    /// The order that it is about, when it was accepted.
+    pub(super) order_uid: Option<String>,
+    /// The dead letter that it became.
+    pub(super) letter: Option<i64>,
+    /// Its document is in the history.
+    pub(super) in_history: bool,
+}
+
 impl ReplayState {
-    /// From the word for it, as the stores' statements say it, and what belongs to that.
-    pub(super) fn of(word: &str, order_uid: Option<String>, letter: Option<i64>) -> Result<Self, String> {
-        match (word, order_uid, letter) {
-            ("pending", ..) => Ok(Self::Pending),
-            ("order", Some(uid), _) => Ok(Self::Order(uid)),
-            ("history", Some(uid), _) => Ok(Self::History(uid)),
-            ("dead_letter", _, Some(id)) => Ok(Self::DeadLetter(id)),
-            (word, ..) => Err(format!("a replay is {word:?}")),
+    /// What the traces say.
+    pub(super) fn of(traces: Traces) -> Result<Self, String> {
+        match traces {
+            Traces { letter: Some(id), .. } => Ok(Self::DeadLetter(id)),
+            Traces { outcome: None, .. } => Ok(Self::Pending),
+            Traces { outcome: Some(Outcome::Unchanged), .. } => Ok(Self::Unchanged),
+            Traces {
+                outcome: Some(Outcome::Applied | Outcome::Replaced),
+                order_uid: Some(uid),
+                in_history: false,
+                ..
+            } => Ok(Self::Order(uid)),
+            Traces {
+                outcome: Some(Outcome::Applied | Outcome::Replaced | Outcome::Outdated),
+                order_uid: Some(uid),
+                ..
+            } => Ok(Self::History(uid)),
+            traces => Err(format!("a replay left {traces:?}")),
         }
     }
 

@@ -69,6 +69,51 @@ pub(super) enum Failure {
     Unfit(String),
     /// Other instances kept changing the same rows.
     Overtaken,
+    /// The disk has less room than is asked for.
+    Full,
+}
+
+/// What hits the store as a whole, so that no row is to blame and none would fare better alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ailment {
+    Full,
+    ReadOnly,
+}
+
+impl Ailment {
+    /// By an SQLSTATE, or SQLite's extended result code: SQLSTATEs have five characters, and the low byte of SQLite's numbers,
+    /// which are shorter, is the primary code.
+    fn of(code: &str) -> Option<Self> {
+        const READ_ONLY: i32 = 8;
+        const FULL: i32 = 13;
+        match code {
+            "53100" => Some(Self::Full),
+            "25006" => Some(Self::ReadOnly),
+            code if code.len() < 5 => match code.parse::<i32>().ok()? & 0xff {
+                FULL => Some(Self::Full),
+                READ_ONLY => Some(Self::ReadOnly),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// For an operator, after what the database said.
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Full => "make room on the database's disk, then what waits is settled by itself",
+            Self::ReadOnly => {
+                "make the database writable, or have DATABASE_URL lead to one that is: what waits is settled by itself"
+            }
+        }
+    }
+}
+
+impl StoreError {
+    /// The disk is full, or nothing may be written at all.
+    pub(crate) fn spares_rows(&self) -> bool {
+        self.code.as_deref().and_then(Ailment::of).is_some()
+    }
 }
 
 impl Failure {
@@ -95,17 +140,12 @@ impl Failure {
 
     /// `true` when the connection may not write: PostgreSQL decides that when a session begins, SQLite when it opens the file.
     pub(super) fn read_only(error: &sqlx::Error) -> bool {
-        const READ_ONLY: i32 = 8;
-        // SQLSTATEs have five characters; the low byte of SQLite's numbers, which are shorter, is the primary code.
-        code(error).is_some_and(|code| {
-            code == "25006"
-                || (code.len() < 5 && code.parse().is_ok_and(|code: i32| code & 0xff == READ_ONLY))
-        })
+        code(error).is_some_and(|code| Ailment::of(&code) == Some(Ailment::ReadOnly))
     }
 
     /// The error that callers see.
     pub(super) fn named(self, transaction: &'static str) -> StoreError {
-        let (class, answered, code, message) = match self {
+        let (class, answered, code, mut message) = match self {
             Self::Connect(error) => {
                 (Class::Transient, false, code(&error), format!("cannot connect: {}", describe(&error)))
             }
@@ -120,7 +160,11 @@ impl Failure {
                 let message = "other instances kept changing the same rows".to_owned();
                 (Class::Transient, true, None, message)
             }
+            Self::Full => (Class::Transient, true, Some("13".to_owned()), "the disk is full (13)".to_owned()),
         };
+        if let Some(ailment) = code.as_deref().and_then(Ailment::of) {
+            message = format!("{message}: {}", ailment.remedy());
+        }
         StoreError { transaction, class, answered, code, message }
     }
 }
@@ -261,6 +305,23 @@ mod tests {
             99999,
         ] {
             assert_eq!(classify_sqlite(code, ""), Class::Transient, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_and_a_database_that_takes_no_writes_spare_the_rows_and_say_what_to_do() {
+        let error = Failure::Full.named("record");
+        assert!(
+            error.spares_rows() && error.message.ends_with("then what waits is settled by itself"),
+            "{error}"
+        );
+        // READONLY, READONLY_DBMOVED, FULL.
+        for code in ["53100", "25006", "8", "1032", "13"] {
+            assert!(Ailment::of(code).is_some(), "{code}");
+        }
+        // BUSY, IOERR_WRITE, CONSTRAINT_CHECK; too many connections; no code of either.
+        for code in ["5", "778", "275", "53300", "08006", "00013", ""] {
+            assert_eq!(Ailment::of(code), None, "{code}");
         }
     }
 

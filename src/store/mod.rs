@@ -80,6 +80,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// It is also the proof that the store takes writes while one row fails.
     async fn postpone(&self, id: i64) -> Result<i32>;
 
+    /// Whether a message of so many bytes could be recorded now; nothing is.
+    async fn room_for(&self, _bytes: usize) -> Result<()> {
+        self.postpone(0).await.map(drop)
+    }
+
     /// The document of an order.
     async fn document(&self, order_uid: &str) -> Result<Option<Bytes>>;
 

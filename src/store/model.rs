@@ -130,6 +130,16 @@ pub struct Settlement<'a> {
     pub decision: Decision<'a>,
 }
 
+impl Settlement<'_> {
+    /// The uid of the order that it is.
+    pub(super) fn order_uid(&self) -> Option<&str> {
+        match self.decision {
+            Decision::Accept(order) => Some(&order.order_uid),
+            Decision::Reject(_) => None,
+        }
+    }
+}
+
 /// What settling one message did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {

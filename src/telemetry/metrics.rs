@@ -1,6 +1,9 @@
 #![expect(clippy::disallowed_macros, reason = "this is where the ban of raw metrics macros points to")]
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use metrics::{Key, Label as KeyLabel, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -52,7 +55,7 @@ impl Metrics {
     }
 
     /// Everything in the Prometheus text format.
-    pub async fn render(&self, cache: &Cache, store: &StoreFigures, requests: &HttpRequests) -> String {
+    pub async fn render(&self, cache: &Cache, store: &Arc<StoreFigures>, requests: &HttpRequests) -> String {
         let read = String::from(Scrape::read(store).await);
         requests.report_reads();
         metrics::gauge!(names::CACHE_ENTRIES).set(cache.len() as f64);
@@ -115,10 +118,7 @@ fn begin_at_zero(recorder: &dyn Recorder, presence: Presence) {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        collections::{BTreeMap, BTreeSet},
-        sync::Arc,
-    };
+    use std::collections::{BTreeMap, BTreeSet};
 
     use axum::http::StatusCode;
 
@@ -164,7 +164,7 @@ mod tests {
     struct Bench {
         recorder: PrometheusRecorder,
         store: Arc<TestStore>,
-        figures: StoreFigures,
+        figures: Arc<StoreFigures>,
     }
 
     impl Bench {

@@ -1,6 +1,6 @@
 //! What is read for a scrape and printed only when it could be: a gauge of the recorder, once set, could not be taken back.
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 use super::{
     StoreFigures,
@@ -16,14 +16,14 @@ pub(super) struct Scrape(String);
 
 impl Scrape {
     /// Reads everything there is to read.
-    pub(super) async fn read(store: &StoreFigures) -> Self {
+    pub(super) async fn read(store: &Arc<StoreFigures>) -> Self {
         let mut scrape = Self::default();
         scrape.store(store).await;
         scrape.process();
         scrape
     }
 
-    async fn store(&mut self, store: &StoreFigures) {
+    async fn store(&mut self, store: &Arc<StoreFigures>) {
         if let Some(figures) = store.get().await {
             let status = &figures.store;
             self.number(names::INBOX_PENDING, status.inbox_pending as f64);

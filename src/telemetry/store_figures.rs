@@ -1,10 +1,17 @@
 use std::{sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    time::Instant,
+};
+use tokio_util::task::TaskTracker;
 
 use super::Upstream;
-use crate::store::{self, Connections, DeadLetterCounts, GapReport, SourceKind, Store, StoreStatus};
+use crate::{
+    panics,
+    store::{self, Connections, DeadLetterCounts, GapReport, SourceKind, Store, StoreStatus},
+};
 
 /// However often somebody asks, the store is asked once in this time.
 const FRESH: Duration = Duration::from_secs(1);
@@ -28,7 +35,8 @@ const GIVEN_UP: Duration = Duration::from_secs(10);
 pub struct StoreFigures {
     store: Arc<dyn Store>,
     upstream: Option<Upstream>,
-    last: Mutex<Last>,
+    last: Arc<Mutex<Last>>,
+    running: TaskTracker,
 }
 
 #[derive(Debug, Default)]
@@ -133,28 +141,35 @@ impl Figures {
 impl StoreFigures {
     /// Figures of this store, and of the channel that is subscribed to; nothing is asked yet.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, upstream: Option<Upstream>) -> Self {
-        Self { store, upstream, last: Mutex::default() }
+    pub fn new(store: Arc<dyn Store>, upstream: Option<Upstream>) -> Arc<Self> {
+        Arc::new(Self { store, upstream, last: Arc::default(), running: TaskTracker::new() })
     }
 
     /// What the store said at most a second ago; `None` when it did not answer then. Callers at the same time share one
     /// question.
-    pub async fn get(&self) -> Option<Arc<Figures>> {
-        let mut last = self.last.lock().await;
+    pub async fn get(self: &Arc<Self>) -> Option<Arc<Figures>> {
+        let last = Arc::clone(&self.last).lock_owned().await;
         if let Some((at, figures)) = &last.figures
             && at.elapsed() < FRESH
         {
             return figures.clone();
         }
-        self.refresh(&mut last).await
+        self.refresh(last).await
     }
 
     /// What the store says now. Whoever calls [`Self::get`] within the next second shares the answer.
-    pub async fn ask(&self) -> Option<Arc<Figures>> {
-        self.refresh(&mut *self.last.lock().await).await
+    pub async fn ask(self: &Arc<Self>) -> Option<Arc<Figures>> {
+        self.refresh(Arc::clone(&self.last).lock_owned().await).await
     }
 
-    async fn refresh(&self, last: &mut Last) -> Option<Arc<Figures>> {
+    /// A question that has begun runs to its end, whether its client stays or leaves: a call to the store that is dropped costs
+    /// its connection, and who comes next would have to ask anew.
+    async fn refresh(self: &Arc<Self>, mut last: OwnedMutexGuard<Last>) -> Option<Arc<Figures>> {
+        let figures = Arc::clone(self);
+        panics::outcome(self.running.spawn(async move { figures.read(&mut last).await })).await
+    }
+
+    async fn read(&self, last: &mut Last) -> Option<Arc<Figures>> {
         let deadline = Instant::now() + PATIENCE;
         let figures = match answer_by(deadline, self.store.status()).await {
             Some(Ok(status)) => {

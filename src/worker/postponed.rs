@@ -1,4 +1,8 @@
-use std::{collections::HashMap, future::pending, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    future::pending,
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -18,6 +22,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Postponed {
     rows: Vec<Row>,
+    /// Ids of those that are being tried again.
+    tried: HashSet<i64>,
     /// When the first of them failed.
     since: Option<Instant>,
 }
@@ -52,11 +58,13 @@ impl Postponed {
         let attempts: HashMap<usize, i32> =
             failing.iter().map(|failing| (failing.place, failing.attempts)).collect();
         for (place, held) in batch.into_iter().enumerate() {
+            self.tried.remove(&held.row.id);
             if let Some(&attempts) = attempts.get(&place) {
                 self.rows.push(Row { due: now + pause(attempts), attempts, held });
             }
         }
         if self.rows.is_empty()
+            && self.tried.is_empty()
             && let Some(since) = self.since.take()
         {
             tracing::info!(after_s = since.elapsed().as_secs(), "no row of the inbox fails alone any more");
@@ -70,7 +78,9 @@ impl Postponed {
             None => pending().await,
         }
         let now = Instant::now();
-        self.rows.extract_if(.., |row| row.due <= now).map(|row| row.held).collect()
+        let due: Vec<Held> = self.rows.extract_if(.., |row| row.due <= now).map(|row| row.held).collect();
+        self.tried.extend(due.iter().map(|held| held.row.id));
+        due
     }
 
     /// How many there are.
@@ -100,7 +110,40 @@ fn pause(attempts: i32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use crate::{
+        inbox::Budget,
+        store::{InboxRow, Message, SourceKind},
+    };
+
     use super::*;
+
+    fn held(id: i64) -> Held {
+        let message = Message {
+            message_id: format!("stan:test/orders/{id}@1").into(),
+            source: SourceKind::Stan,
+            channel: "orders".into(),
+            sequence: id,
+            published_at_ns: 1,
+            payload: bytes::Bytes::new(),
+        };
+        let permit = Budget::new(1 << 20).take(0).expect("there is room");
+        Held { row: InboxRow { id, message }, permit }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rows_fail_until_the_last_that_is_tried_again_does_not() {
+        let mut postponed = Postponed::default();
+        let failing = [0, 1].map(|place| Failing { place, attempts: 1, error: "refused".to_owned() });
+        postponed.hold(vec![held(1), held(2)], &failing);
+        let mut due = postponed.due().await;
+        assert_eq!((due.len(), postponed.is_empty()), (2, true));
+        postponed.hold(vec![held(3)], &[]);
+        assert!(postponed.since.is_some(), "no word of the two");
+        postponed.hold(vec![due.remove(0)], &[]);
+        assert!(postponed.since.is_some(), "no word of the other");
+        postponed.hold(due, &[]);
+        assert!(postponed.since.is_none());
+    }
 
     #[test]
     fn a_pause_doubles_with_each_attempt_up_to_a_minute() {

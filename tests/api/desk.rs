@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{ADMIN, order, publish, see, start};
+use super::{ADMIN, PUBLISH, order, publish, see, start};
 use crate::support::{
     client::Answer,
     database::Database,
@@ -15,7 +15,8 @@ on_each_store!(
     an_edited_dead_letter_becomes_an_order_and_its_lineage_shows_both,
     a_replay_as_it_is_fails_again_and_the_new_dead_letter_names_the_old_one,
     what_is_no_longer_open_or_not_there_is_refused_with_the_reason,
-    a_bulk_replays_each_of_its_set_once_and_says_what_is_left,
+    a_change_that_outlasts_its_request_is_made_and_logged,
+    a_bulk_replays_each_of_its_set_once_and_says_whether_there_is_more,
     a_list_is_narrowed_by_code_uid_and_time_and_shows_few_errors,
 );
 
@@ -126,7 +127,26 @@ async fn what_is_no_longer_open_or_not_there_is_refused_with_the_reason(database
     assert_eq!(act(&service, Method::DELETE, "/api/dead-letters/999", "").await.status, 404);
 }
 
-async fn a_bulk_replays_each_of_its_set_once_and_says_what_is_left(database: Database) {
+async fn a_change_that_outlasts_its_request_is_made_and_logged(database: Database) {
+    // The store waits for longer than a request does.
+    let settings = [("ADMIN_TOKEN", ADMIN), ("PUBLISH_TOKEN", PUBLISH), ("STORE_TIMEOUT", "60s")];
+    let service = Orderbox::on(&database, &settings).await;
+    publish(&service, &[b"{broken"]).await;
+    let id = open(&service).await[0]["id"].clone();
+    let held = database.hold_dead_letters().await;
+    let answer = act(&service, Method::DELETE, &format!("/api/dead-letters/{id}"), "").await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(!service.log().contains("dead letters were"), "{}", service.log());
+    drop(held);
+    eventually("the change is logged", async || service.log().contains("dead letters were discarded")).await;
+    assert_eq!(open(&service).await, [json!(null); 0]);
+    let line = service.log().lines().find(|line| line.contains("were discarded")).unwrap().to_owned();
+    for part in ["by=\"token:", "dead_letters=1", &format!("first={id} last={id}")] {
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+async fn a_bulk_replays_each_of_its_set_once_and_says_whether_there_is_more(database: Database) {
     let service = start(&database).await;
     publish(&service, &[b"{1", b"{2", b"{3"]).await;
     // As after a change of the rules: refused then, an order now.
@@ -154,7 +174,7 @@ async fn a_bulk_replays_each_of_its_set_once_and_says_what_is_left(database: Dat
     let steps = [one.json(), two.json()];
     let replayed: i64 = steps.iter().map(|step| step["replayed"].as_i64().unwrap()).sum();
     assert_eq!(replayed, 1, "{steps:?}");
-    assert!(steps.iter().all(|step| step["remaining"] == 0), "{steps:?}");
+    assert!(steps.iter().all(|step| step["more"] == false), "{steps:?}");
     eventually("the order can be read", async || service.order("sound-now").await.is_ok()).await;
     let discard = json!({"filter": {}, "up_to": selected["up_to"], "note": "of no use"});
     let step = act(&service, Method::POST, "/api/dead-letters/discard", discard.to_string()).await.json();

@@ -171,6 +171,7 @@ async fn one_stream_too_many_is_refused_until_another_ends_but_not_to_an_adminis
     let refused = service.client().get("/api/events").await;
     assert_eq!((refused.status.as_u16(), refused.json()["status"].as_u64()), (503, Some(503)));
     assert_eq!(refused.headers["retry-after"], "5");
+    assert!(refused.text().contains("16 of them only for administrators"), "{}", refused.text());
     Stream::open(&service, Some(ADMIN)).await.next_of("flow").await;
     for stream in &mut streams {
         stream.next_of("flow").await;

@@ -1,10 +1,13 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::timeout;
 
-use super::{assert_sound, on, received};
+use super::{assert_sound, on, received, start};
 use crate::support::{
     database::Database,
+    orderbox::Orderbox,
+    stan_server::eventually,
     wire::{Wire, ask, statuses},
 };
 
@@ -15,33 +18,71 @@ fn post(headers: &str, body: &str) -> String {
     format!("POST /order HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n{body}")
 }
 
+/// So many bytes of a body at once, and then a byte every 50 ms, until the service closes the connection; all that it says.
+async fn trickling(service: &Orderbox, at_once: usize) -> String {
+    let mut wire = Wire::to(service).await;
+    wire.send(post("Content-Length: 200000\r\n", &"x".repeat(at_once))).await;
+    wire.trickle("x", Duration::from_millis(50)).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_that_trickle_are_cut_off_and_meanwhile_messages_are_taken() {
+    // Each may take 1 s and 2.3 s of these: as much of it as 20 KiB are of MAX_MESSAGE_BYTES.
+    const ALL_OF_IT: Duration = Duration::from_secs(30);
     let database = Database::sqlite().unwrap();
-    let service = on(&database, &[("HTTP_BODY_TIMEOUT", "2s")]).await;
+    let service = on(&database, &[("HTTP_BODY_TIMEOUT", "30s")]).await;
     let before = received(&database).await;
     // More than are read at once, each with more than a body may have without a place.
-    let slow = (0..100).map(|n| {
-        let service = &service;
-        async move {
-            let mut wire = Wire::to(service).await;
-            let sent = if n % 2 == 0 { "x".repeat(20 << 10) } else { String::new() };
-            wire.send(post("Content-Length: 200000\r\n", &sent)).await;
-            wire.trickle("x", Duration::from_millis(50)).await
-        }
-    });
+    let slow = (0..100).map(|_| trickling(&service, 20 << 10));
     let (answers, ()) = tokio::join!(join_all(slow), async {
+        eventually("all of them have begun", || async {
+            service.metric("orderbox_http_requests_in_flight").await >= Some(100.0)
+        })
+        .await;
         for n in 0..20 {
             assert_eq!(service.client().post("/order", format!("small {n}")).await.status, 202);
         }
         // Waits for a place, which those that dawdle lose.
-        assert_eq!(service.client().post("/order", "x".repeat(100_000)).await.status, 202);
+        let posting = service.client().post("/order", "x".repeat(100_000));
+        let answer = timeout(ALL_OF_IT * 2 / 3, posting).await.expect("those that dawdle lose their places");
+        assert_eq!(answer.status, 202);
     });
     for said in answers {
         assert_eq!(statuses(&said), [408], "{said}");
-        assert!(said.contains("HTTP_BODY_TIMEOUT"), "{said}");
     }
     assert_eq!(received(&database).await - before, 21, "no part of a message is one");
+    assert_sound(&service).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_needs_no_place_has_its_time_as_well() {
+    let service = start(&[("HTTP_BODY_TIMEOUT", "2s")]).await;
+    for said in join_all((0..20).map(|n| trickling(&service, n))).await {
+        assert_eq!(statuses(&said), [408], "{said}");
+        assert!(said.contains("HTTP_BODY_TIMEOUT"), "{said}");
+    }
+    assert_sound(&service).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_sent_all_of_its_body_gets_an_answer_however_long_that_takes() {
+    let database = Database::sqlite().unwrap();
+    let service = on(&database, &[("HTTP_HEADER_TIMEOUT", "1s"), ("STORE_TIMEOUT", "3s")]).await;
+    let mut blocker = database.sqlite_connection().await;
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut blocker).await.unwrap();
+    let mut wire = Wire::to(&service).await;
+    wire.send(post("Connection: close\r\nContent-Length: 2\r\n", "x")).await;
+    eventually("the head is there", || async {
+        // Beside the one that asks.
+        service.metric("orderbox_http_requests_in_flight").await == Some(2.0)
+    })
+    .await;
+    wire.send("x").await;
+    let said = wire.hear().await;
+    assert_eq!(statuses(&said), [503], "{said}");
+    assert!(said.to_lowercase().contains("retry-after"), "{said}");
+    drop(blocker);
+    assert_eq!(service.client().post("/order", "xx").await.status, 202);
     assert_sound(&service).await;
 }
 

@@ -16,6 +16,10 @@ const KNOWN: usize = 100;
 const KNOWN_RATE: usize = 500;
 const FLOOD_RATE: usize = 5_000;
 const PAIRS: usize = 5;
+/// A pair counts only when its flood was one of at least this share of the rate; so many are tried before that is a failure, of the
+/// service or of a machine that is too busy to tell.
+const WHOLE: f64 = 0.9;
+const TRIES: usize = 15;
 const SECONDS: usize = 4;
 /// The flood begins before the readers do and ends after them.
 const FLOOD_SECONDS: usize = SECONDS + 3;
@@ -24,21 +28,19 @@ const FLOOD_SECONDS: usize = SECONDS + 3;
 const FINE: f64 = 5.0;
 
 on_each_store! {
-    #[ignore = "long: five pairs of runs, alone on the machine: `make attack`"]
+    #[ignore = "long: five pairs of runs against the release binary: `make attack`"]
     known_orders_are_read_in_time_under_a_flood_of_unknown_uids,
 }
 
 async fn known_orders_are_read_in_time_under_a_flood_of_unknown_uids(database: Database) {
     if std::env::var_os("ORDERBOX_BINARY").is_none() {
-        eprintln!(
-            "SKIPPED: only the release binary, alone on the machine, can be measured; run `make attack`"
-        );
+        eprintln!("SKIPPED: only the release binary can be measured; run `make attack`");
         return;
     }
     let service = on(&database, &[]).await;
     let Some(load) = Load::against(&service).await else { return };
     let mut excesses = Vec::new();
-    for pair in 1..=PAIRS {
+    for pair in 1..=TRIES {
         let alone = load.run("known", KNOWN_RATE, SECONDS).await;
         let asked = looked_up(&service).await;
         let readers = async {
@@ -58,9 +60,15 @@ async fn known_orders_are_read_in_time_under_a_flood_of_unknown_uids(database: D
             "{:?}",
             flood.answers
         );
-        assert!(flood.rate > 0.9 * FLOOD_RATE as f64, "the flood was one of {:.0}/s", flood.rate);
+        if flood.rate < WHOLE * FLOOD_RATE as f64 {
+            continue;
+        }
         excesses.push(beside.p99 / FINE.max(2.0 * alone.p99));
+        if excesses.len() == PAIRS {
+            break;
+        }
     }
+    assert_eq!(excesses.len(), PAIRS, "pairs of {TRIES} whose flood was one of {FLOOD_RATE}/s");
     excesses.sort_by(f64::total_cmp);
     let median = excesses[PAIRS / 2];
     eprintln!("p99 under the flood over what it may be: {median:.2} (median; {excesses:.2?})");
@@ -119,7 +127,12 @@ impl Load {
     async fn run(&self, targets: &str, rate: usize, seconds: usize) -> Report {
         // As many connections as workers, all kept, or vegeta counts its own sockets as failures of the service.
         let workers = if targets == "known" { "32" } else { "512" };
-        let attack = Command::new(&self.vegeta)
+        // A flood comes from elsewhere. Here it takes what the service, its database and the known readers leave of the processors:
+        // else the p99 would tell how long the readers' own load generator waits for them.
+        let niceness = if targets == "known" { "0" } else { "19" };
+        let attack = Command::new("nice")
+            .args(["-n", niceness])
+            .arg(&self.vegeta)
             .current_dir(self.folder.path())
             .env("GOGC", "off")
             .env("GOMEMLIMIT", "512MiB")

@@ -1,4 +1,4 @@
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -32,7 +32,7 @@ async fn ten_thousand_idle_connections_hold_bounded_memory_and_keep_nobody_out()
         ];
         let service = start(&settings).await;
         assert_sound(&service).await;
-        let before = resident_bytes(&service);
+        let before = service.resident_bytes();
         let mut held = Vec::with_capacity(CONNECTIONS);
         while held.len() < CONNECTIONS {
             held.extend(join_all((0..100).map(|n| idle(&service, n % 2 == 0))).await);
@@ -46,7 +46,7 @@ async fn ten_thousand_idle_connections_hold_bounded_memory_and_keep_nobody_out()
             times.push(began.elapsed());
         }
         times.sort_unstable();
-        let grown = resident_bytes(&service).saturating_sub(before);
+        let grown = service.resident_bytes().saturating_sub(before);
         eprintln!(
             "HTTP_MAX_CONNECTIONS={places}: {CONNECTIONS} idle connections hold {} KiB; a new reader: p50 {:?}, p99 {:?}",
             grown >> 10,
@@ -76,10 +76,4 @@ fn may_open(files: u64) -> bool {
         return false;
     }
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok()
-}
-
-fn resident_bytes(service: &Orderbox) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", service.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }

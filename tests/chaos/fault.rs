@@ -1,4 +1,4 @@
-use std::{path::Path, process::Command};
+use std::{path::PathBuf, process::Command};
 
 use sqlx::SqliteConnection;
 
@@ -17,10 +17,31 @@ pub(super) enum Fault {
     BrokerGone,
 }
 
-/// What a fault holds until it is mended.
+/// What a fault did, and what it holds until it is mended.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct Struck {
+    /// The service still stood at the point when the fault was there.
+    pub(super) at_the_point: bool,
     write_lock: Option<SqliteConnection>,
+}
+
+/// How a test and the service at a fail point talk.
+#[derive(Debug)]
+pub(super) struct Point {
+    /// There while the service stands at the point.
+    pub(super) reached: PathBuf,
+    /// Lets it go on.
+    pub(super) go: PathBuf,
+    /// The service itself holds there what the fault of a paused SQLite needs.
+    pub(super) holds_write_lock: bool,
+}
+
+impl Point {
+    fn let_go(&self) -> bool {
+        let stands = self.reached.exists();
+        std::fs::write(&self.go, "").unwrap();
+        stands
+    }
 }
 
 impl Fault {
@@ -36,17 +57,17 @@ impl Fault {
         }
     }
 
-    /// Breaks it. `go` lets the service go on that is held: at once where it holds itself what the fault needs, else afterwards.
+    /// Breaks it, and then lets the service go on. Nobody can hold the write lock of SQLite beside a settle before its commit,
+    /// so there the lock is taken the moment the commit has let go of it.
     pub(super) async fn strike(
         self,
         service: &mut Orderbox,
         broker: &mut StanServer,
         database: &Database,
         postgres: Option<&postgres::Server>,
-        holds_write_lock: bool,
-        go: &Path,
-    ) -> Held {
-        let mut held = Held::default();
+        point: &Point,
+    ) -> Struck {
+        let mut write_lock = None;
         match (self, postgres) {
             (Self::Killed, _) => service.kill(),
             (Self::BrokerGone, _) => broker.kill(),
@@ -55,21 +76,21 @@ impl Fault {
             (Self::DatabaseGone, None) => limit_files(service, ROOM),
             (Self::DatabasePaused, None) => {
                 let mut connection = database.sqlite_connection().await;
-                if holds_write_lock {
-                    std::fs::write(go, "").unwrap();
-                }
+                let at_the_point = point.holds_write_lock && point.let_go();
                 sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
-                held.write_lock = Some(connection);
+                write_lock = Some(connection);
+                if point.holds_write_lock {
+                    return Struck { at_the_point, write_lock };
+                }
             }
         }
-        std::fs::write(go, "").unwrap();
-        held
+        Struck { at_the_point: point.let_go(), write_lock }
     }
 
     /// Mends all but the service, which is for the row to start again.
     pub(super) async fn mend(
         self,
-        held: Held,
+        struck: Struck,
         service: &mut Orderbox,
         broker: &mut StanServer,
         postgres: Option<&postgres::Server>,
@@ -82,7 +103,7 @@ impl Fault {
             // A service that was stopping has ended meanwhile.
             (Self::DatabaseGone, None) if service.has_ended() => {}
             (Self::DatabaseGone, None) => limit_files(service, "--fsize=unlimited"),
-            (Self::DatabasePaused, None) => drop(held.write_lock),
+            (Self::DatabasePaused, None) => drop(struck.write_lock),
         }
     }
 }

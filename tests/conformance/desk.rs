@@ -23,7 +23,9 @@ super::rules!(
     a_replay_that_fails_again_is_a_dead_letter_that_names_its_parent,
     a_replay_never_overwrites_what_is_newer,
     a_lineage_says_where_a_replay_is,
+    a_replay_that_became_an_order_is_one_whatever_says_the_same_later,
     a_selection_holds_what_everything_applies_to,
+    what_comes_while_a_selection_is_counted_is_not_checked_either,
     a_bulk_works_off_a_frozen_set_in_steps,
     a_bulk_feeds_no_more_than_the_inbox_has_room_for,
     only_those_that_would_pass_now_are_replayed_when_that_is_asked_for,
@@ -154,12 +156,28 @@ async fn a_lineage_says_where_a_replay_is(bench: Bench) {
     assert_eq!(lineage(store, ids[0]).await.replay.unwrap().state, ReplayState::Pending);
     assert_eq!(settle(store, &pending(store).await).await, [Some(Outcome::Unchanged)]);
     let replay = lineage(store, ids[0]).await.replay.unwrap();
-    assert_eq!((replay.state, replay.edited), (ReplayState::Unchanged, None));
+    assert_eq!((replay.state, replay.edited), (ReplayState::Unchanged, Some(true)));
     store.replay(&ids[1..], Some(small("b", 1).as_bytes()), "cli:test").await.unwrap();
     settle(store, &pending(store).await).await;
     assert_eq!(lineage(store, ids[1]).await.replay.unwrap().state, ReplayState::Order("b".to_owned()));
     ingest(store, &[message(10, 10, &small("b", 2))]).await;
     assert_eq!(lineage(store, ids[1]).await.replay.unwrap().state, ReplayState::History("b".to_owned()));
+    bench.assert_balances().await;
+}
+
+async fn a_replay_that_became_an_order_is_one_whatever_says_the_same_later(bench: Bench) {
+    let store = bench.store.as_ref();
+    let ids = letters(store, &["broken"]).await;
+    let mended = small("a", "mended");
+    store.replay(&ids, Some(mended.as_bytes()), "cli:test").await.unwrap();
+    assert_eq!(settle(store, &pending(store).await).await, [Some(Outcome::Applied)]);
+    let before = lineage(store, ids[0]).await;
+    let replay = before.replay.clone().unwrap();
+    assert_eq!((replay.state, replay.edited), (ReplayState::Order("a".to_owned()), Some(true)));
+    assert_eq!(ingest(store, &[message(2, 2, &mended)]).await, [Outcome::Unchanged]);
+    assert_eq!(lineage(store, ids[0]).await, before);
+    ingest(store, &[message(3, 3, &small("a", "newer"))]).await;
+    assert_eq!(lineage(store, ids[0]).await, before);
     bench.assert_balances().await;
 }
 
@@ -219,6 +237,26 @@ async fn a_selection_holds_what_everything_applies_to(bench: Bench) {
     assert_eq!(store.count_open(&before, Stretch::ALL).await.unwrap().letters, 0, "until is exclusive");
 }
 
+async fn what_comes_while_a_selection_is_counted_is_not_checked_either(bench: Bench) {
+    let store = bench.store.as_ref();
+    let coming = async {
+        for sequence in 1..=200 {
+            let rows = recorded(store, &[message(sequence, sequence, "x")]).await;
+            refuse(store, &rows, "not_json", "[]", None).await;
+        }
+    };
+    let counting = async {
+        loop {
+            let survey = Desk::new(store, 1000).survey(&Selection::default()).await.unwrap();
+            assert!(survey.checked <= survey.matching.letters, "{survey:?}");
+            if survey.matching.letters == 200 {
+                break;
+            }
+        }
+    };
+    tokio::join!(coming, counting);
+}
+
 async fn a_bulk_works_off_a_frozen_set_in_steps(bench: Bench) {
     let store = bench.store.as_ref();
     let ids = letters(store, &["x"; 5]).await;
@@ -226,14 +264,14 @@ async fn a_bulk_works_off_a_frozen_set_in_steps(bench: Bench) {
     let any = Selection::default();
     let stretch = Stretch { after: 0, up_to: ids[3] };
     let step = desk.replay(&any, stretch, false, "cli:test").await.unwrap();
-    assert_eq!((step.done, step.after, step.remaining), (4, ids[3], 0), "the last one is not of the set");
+    assert_eq!((step.done, step.after, step.more), (4, ids[3], false), "the last one is not of the set");
     // All fail again, and are no part of the set.
     settle(store, &pending(store).await).await;
     let again = desk.replay(&any, stretch, false, "cli:test").await.unwrap();
-    assert_eq!((again.done, again.remaining), (0, 0));
+    assert_eq!((again.done, again.more), (0, false));
     let step =
         desk.discard(&any, Stretch { after: ids[3], up_to: i64::MAX }, Some("no"), "cli:test").await.unwrap();
-    assert_eq!((step.done, step.remaining), (5, 0));
+    assert_eq!((step.done, step.more), (5, false));
     let letter = store.dead_letter(ids[4], 10).await.unwrap().unwrap();
     assert_eq!((letter.summary.resolution, letter.note.as_deref()), (Resolution::Discarded, Some("no")));
     bench.assert_balances().await;
@@ -246,17 +284,16 @@ async fn a_bulk_feeds_no_more_than_the_inbox_has_room_for(bench: Bench) {
     let mut stretch =
         Stretch { after: 0, up_to: store.count_open(&any, Stretch::ALL).await.unwrap().last.unwrap() };
     let first = desk.replay(&any, stretch, false, "cli:test").await.unwrap();
-    assert_eq!((first.done, first.remaining), (1000, 200));
+    assert_eq!((first.done, first.more), (1000, true));
     stretch.after = first.after;
     let full = desk.replay(&any, stretch, false, "cli:test").await.unwrap();
-    assert_eq!(
-        (full.done, full.after, full.remaining),
-        (0, first.after, 200),
-        "nothing is settled meanwhile"
-    );
+    assert_eq!((full.done, full.after, full.more), (0, first.after, true), "nothing is settled meanwhile");
+    // What would not pass takes no room.
+    let passing = desk.replay(&any, stretch, true, "cli:test").await.unwrap();
+    assert!(passing.done == 0 && passing.passed_over > 0, "{passing:?}");
     settle(store, &pending(store).await).await;
     let rest = desk.replay(&any, stretch, false, "cli:test").await.unwrap();
-    assert_eq!((rest.done, rest.remaining), (200, 0));
+    assert_eq!((rest.done, rest.more), (200, false));
     bench.assert_balances().await;
 }
 
@@ -268,7 +305,7 @@ async fn only_those_that_would_pass_now_are_replayed_when_that_is_asked_for(benc
     let survey = desk.survey(&any).await.unwrap();
     assert_eq!((survey.matching.letters, survey.checked, survey.would_pass), (4, 4, 2));
     let step = desk.replay(&any, Stretch { after: 0, up_to: ids[3] }, true, "cli:test").await.unwrap();
-    assert_eq!((step.done, step.passed_over, step.after, step.remaining), (2, 2, ids[3], 0));
+    assert_eq!((step.done, step.passed_over, step.after, step.more), (2, 2, ids[3], false));
     assert_eq!(still_open(store).await, [ids[0], ids[2]]);
     let small = Desk::new(store, 10).survey(&any).await.unwrap();
     assert_eq!(small.would_pass, 0);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use orderbox::store::{DeadLetterFilter, Resolution, Selection};
+use orderbox::store::{DeadLetterFilter, Resolution, Selection, Stretch};
 
 use crate::support::{database::Database, stan_server::eventually};
 
@@ -49,6 +49,15 @@ async fn each_set_of_filters_has_an_index_in_the_order_of_the_list() {
         let filter = DeadLetterFilter { selection, resolution, before: Some(15_000), limit: 51 };
         let list = async || drop(database.store().await.dead_letters(&filter).await.unwrap());
         assert_eq!(used(&database, list).await, [index], "{filter:?}");
+    }
+    for (uid, index) in [(None, "dead_letters_resolution"), (Some("rare"), "dead_letters_order_uid")] {
+        let selection = Selection { order_uid: uid.map(str::to_owned), ..Selection::default() };
+        let bulk = async || {
+            let store = database.store().await;
+            store.count_open(&selection, Stretch::ALL).await.unwrap();
+            store.open_letters(&selection, Stretch::ALL, 1000).await.unwrap();
+        };
+        assert_eq!(used(&database, bulk).await, [index], "{selection:?}");
     }
     let count = async || drop(database.store().await.open_dead_letters().await.unwrap());
     assert_eq!(used(&database, count).await, ["dead_letters_resolution_reason"]);

@@ -8,6 +8,7 @@ mod document;
 pub(crate) mod fixture;
 mod gaps;
 mod index;
+mod model;
 mod outage;
 mod price;
 mod race;

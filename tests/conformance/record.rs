@@ -16,6 +16,7 @@ rules!(
     nothing_recorded_is_nothing_done,
     unsettled_rows_are_listed_by_id_and_age,
     postponing_counts_the_attempts_of_a_row_that_is_there,
+    asking_for_room_takes_none_and_records_nothing,
     a_channel_goes_back_only_when_it_began_again,
 );
 
@@ -138,4 +139,15 @@ async fn a_channel_goes_back_only_when_it_began_again(bench: Bench) {
     assert_eq!(position().await, (1, 100), "a lower sequence with a later time is a new life of the channel");
     bench.store.record(&[message(10, 95, "")]).await.unwrap();
     assert_eq!(position().await, (1, 100), "a late message of the former life moves nothing");
+}
+
+async fn asking_for_room_takes_none_and_records_nothing(bench: Bench) {
+    bench.store.record(&[message(1, 10, "a")]).await.unwrap();
+    let before = bench.store.audit().await.unwrap();
+    for bytes in [0, 1, 1 << 20] {
+        bench.store.room_for(bytes).await.unwrap();
+    }
+    assert_eq!(bench.store.audit().await.unwrap(), before);
+    assert_eq!(bench.database.number("SELECT count(*) FROM inbox").await, 1);
+    assert_eq!(bench.database.number("SELECT count(*) FROM inbox WHERE attempts > 0").await, 0);
 }

@@ -43,22 +43,22 @@ async fn a_bulk_counts_before_it_asks_stops_when_told_and_goes_on_where_it_stopp
         page.shop.refuse(b"{", "not_json", &[]);
         page.press_button("Replay all 6").await;
         page.confirm("Replay 6 dead letters?").await;
-        page.browser.until("/^At work: 3 replayed, 3 to go. Goes on in [0-9] s.$/.test(document.querySelector('.bulk > p').innerText)").await;
+        page.browser.until("/^At work: 3 of 6 replayed. Goes on in [0-9] s.$/.test(document.querySelector('.bulk > p').innerText)").await;
         assert_eq!(page.browser.run("return document.querySelector('progress').value").await, 3);
         page.press_button("Stop").await;
-        page.until_text(".bulk > p", "Stopped: 3 replayed, 3 to go.").await;
+        page.until_text(".bulk > p", "Stopped: 3 of 6 replayed.").await;
         // It outlives the view and a change of the language.
         page.browser.until("document.querySelectorAll('[data-letter]').length === 4").await;
         page.click("#to_home").await;
         page.browser.text(".flow").await;
         page.click("#to_desk").await;
         page.click("#language").await;
-        page.until_text(".bulk > p", "Остановлено: отправлено 3, осталось 3.").await;
+        page.until_text(".bulk > p", "Остановлено: отправлено 3 из 6.").await;
         page.click("#language").await;
-        page.until_text(".bulk > p", "Stopped: 3 replayed, 3 to go.").await;
+        page.until_text(".bulk > p", "Stopped: 3 of 6 replayed.").await;
         page.shop.room(100);
         page.press_button("Go on").await;
-        page.until_text(".bulk > p", "Done: 6 replayed. What is rejected again comes back as a new dead letter.").await;
+        page.until_text(".bulk > p", "Done: 6 of 6 replayed. What is rejected again comes back as a new dead letter.").await;
         page.browser.until("document.querySelectorAll('[data-letter]').length === 2").await;
         let sent = page.shop.sent();
         let set = r#"POST replay {"filter":{"reason":"not_json"},"up_to":7"#;
@@ -78,19 +78,19 @@ async fn only_those_that_would_pass_are_replayed_and_the_rest_discarded_with_a_n
         page.offer("7 match. 3 of 7 would pass now.").await;
         page.press_button("Replay the 3 that would pass").await;
         page.confirm("Replay, of 7 dead letters, those that would pass?").await;
-        let done = "Done: 3 replayed, 4 passed over";
+        let done = "Done: 3 of 7 replayed, 4 passed over";
         page.browser
             .until(&format!("document.querySelector('.bulk > p').innerText.startsWith('{done}')"))
             .await;
         page.press_button("Close").await;
         page.offer("4 match. 0 of 4 would pass now.").await;
-        assert_eq!(page.texts(".bulk button").await, json!(["Replay all 4", "Discard all 4…", "Leave them"]));
+        assert_eq!(page.texts(".bulk button").await, json!(["Replay all 4", "Discard all 4…", "Do nothing"]));
         page.press_button("Discard all 4…").await;
         page.until_text("dialog h2", "Discard 4 dead letters?").await;
         assert!(page.browser.text("dialog").await.contains("All that are open, whatever the reason."));
         page.browser.press("noise").await;
         page.confirm("Discard 4 dead letters?").await;
-        page.until_text(".bulk > p", "Done: 4 discarded.").await;
+        page.until_text(".bulk > p", "Done: 4 of 4 discarded.").await;
         page.until_text(".none", "None is open: everything that came was accepted or dealt with.").await;
         let last = page.shop.sent().pop().unwrap();
         assert_eq!(last, r#"POST discard {"filter":{},"up_to":7,"note":"noise","after":5}"#);
@@ -111,19 +111,76 @@ async fn a_bulk_waits_out_an_outage_says_what_it_does_not_know_and_needs_the_tok
         page.press_button("Replay all 7").await;
         page.confirm("Replay 7 dead letters?").await;
         page.browser.until("document.querySelector('.bulk > p').innerText.endsWith('(no store)')").await;
-        page.browser.until("document.querySelector('.bulk > p').innerText.startsWith('At work: at least 1 replayed, 3 to go.')").await;
+        page.browser.until("document.querySelector('.bulk > p').innerText.startsWith('At work: at least 1 of 7 replayed.')").await;
         page.shop.restart();
         page.browser.text(".wrong").await;
         page.shop.relent();
         page.shop.room(100);
         page.browser.until("document.activeElement.id === 'token'").await;
         page.browser.press(&format!("{TOKEN}{ENTER}")).await;
-        page.until_text(".bulk > p", "It stands still until there is a token: at least 1 replayed, 3 to go.").await;
+        page.until_text(".bulk > p", "Stopped: at least 1 of 7 replayed.").await;
         page.shop.mishap(Mishap::Refused(400, "odd"));
         page.press_button("Go on").await;
-        page.until_text(".bulk > p", "The service refused to go on: at least 1 replayed, 3 to go. (odd)").await;
+        page.until_text(".bulk > p", "The service refused to go on: at least 1 of 7 replayed. (odd)").await;
         page.press_button("Go on").await;
-        page.browser.until("document.querySelector('.bulk > p').innerText.startsWith('Done: at least 4 replayed.')").await;
+        page.browser.until("document.querySelector('.bulk > p').innerText.startsWith('Done: at least 4 of 7 replayed.')").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bulk_stops_with_a_reload_and_can_go_on_where_it_was() {
+    visit(async |page| {
+        page.seven_letters();
+        page.open_desk().await;
+        page.offer("7 match. 3 of 7 would pass now.").await;
+        page.shop.room(3);
+        page.press_button("Replay all 7").await;
+        page.confirm("Replay 7 dead letters?").await;
+        page.browser
+            .until("document.querySelector('.bulk > p').innerText.startsWith('At work: 3 of 7 replayed.')")
+            .await;
+        page.browser.client.refresh().await.unwrap();
+        page.until_text(".bulk > p", "Stopped: at least 3 of 7 replayed.").await;
+        page.shop.room(100);
+        page.press_button("Go on").await;
+        page.until_text(
+            ".bulk > p",
+            "Done: at least 7 of 7 replayed. What is rejected again comes back as a new dead letter.",
+        )
+        .await;
+        let last = page.shop.sent().pop().unwrap();
+        assert_eq!(last, r#"POST replay {"filter":{},"up_to":7,"after":6}"#);
+        page.press_button("Close").await;
+        page.browser.until("sessionStorage.getItem('orderbox.bulk') === null").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_that_matches_is_told_as_one() {
+    visit(async |page| {
+        page.shop.refuse(b"{", "not_json", &[]);
+        page.shop.amend(1, json!({ "passes": true }));
+        page.open_desk().await;
+        page.offer("1 matches. 1 of 1 would pass now.").await;
+        let english = ["Replay it", "Replay the one that would pass", "Discard it…", "Do nothing"];
+        assert_eq!(page.texts(".bulk button").await, json!(english));
+        page.press_button("Replay the one that would pass").await;
+        page.until_text("dialog h2", "Replay 1 dead letter if it would pass?").await;
+        page.browser.press(ENTER).await;
+        page.click("#language").await;
+        page.press_button("Отправить или списать все подходящие…").await;
+        page.until_text(".bulk > p", "Подходит 1. Сейчас прошли бы проверку: 1 из 1.").await;
+        let russian = [
+            "Отправить 1 сообщение",
+            "Отправить 1 сообщение, которое прошло бы",
+            "Списать 1 сообщение…",
+            "Ничего не делать",
+        ];
+        assert_eq!(page.texts(".bulk button").await, json!(russian));
+        page.press_button("Отправить 1 сообщение, которое прошло бы").await;
+        page.until_text("dialog h2", "Отправить то, что прошло бы, из 1 отклонённого сообщения?").await;
     })
     .await;
 }

@@ -234,6 +234,18 @@ async fn open_gaps_are_named_beside_the_flow_and_nothing_is_said_without_any() {
         event["gaps_open"] = json!(2);
         page.tell("flow", event.clone()).await;
         page.until_text(".gaps", "2 gaps are open: messages between others of a channel never came.").await;
+        // While the store does not answer, what was known stays, and is no news when it does again.
+        page.browser.run("document.getElementById('announce').textContent = 'other'").await;
+        for open in [Value::Null, json!(2)] {
+            event["gaps_open"] = open;
+            page.tell("flow", event.clone()).await;
+        }
+        // A list that is missing, or old, is asked for again.
+        page.shop.report(gaps());
+        page.browser.run("const now = performance.now() + 10_000; performance.now = () => now").await;
+        page.tell("flow", event.clone()).await;
+        page.browser.text(".gaps ul").await;
+        assert_eq!(page.browser.run("return document.getElementById('announce').textContent").await, "other");
         event["gaps_open"] = json!(0);
         page.tell("flow", event).await;
         page.browser.until("document.querySelector('.gaps').childElementCount === 0").await;

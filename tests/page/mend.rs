@@ -231,6 +231,64 @@ async fn a_letter_is_discarded_with_a_note_by_keyboard_alone() {
 }
 
 #[tokio::test]
+async fn a_dialog_stays_until_it_is_known_whether_its_change_was_made() {
+    visit(async |page| {
+        let id = page.shop.refuse(b"{", "not_json", &[]);
+        page.sign_in().await;
+        page.open_letter(id).await;
+        page.press_button("Discard…").await;
+        page.browser.until("document.activeElement.id === 'note'").await;
+        page.browser.press("noise").await;
+        page.shop.hold(true);
+        page.shop.mishap(Mishap::Refused(503, "no store"));
+        page.click("dialog [type=submit]").await;
+        page.browser.until("document.querySelector('dialog [type=button]').disabled").await;
+        for _ in 0..2 {
+            page.browser.press("\u{e00c}").await;
+        }
+        page.shop.hold(false);
+        page.until_text("dialog .wrong", "The service can't do this right now. Send it again in a moment: it is done once at most. (no store)").await;
+        assert_eq!(page.field("dialog textarea").await, "noise");
+        page.press_button("Cancel").await;
+        page.browser.until("document.querySelector('dialog') === null").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_else_is_begun_and_nothing_typed_while_a_change_is_under_way() {
+    visit(async |page| {
+        let (one, two) = (page.shop.refuse(b"{", "not_json", &[]), page.shop.refuse(b"{", "not_json", &[]));
+        page.sign_in().await;
+        page.open_letter(one).await;
+        page.shop.hold(true);
+        page.press_button("Replay").await;
+        page.browser.until("document.querySelector('.mend[aria-busy]')").await;
+        for button in ["Replay", "Edit and replay", "Discard…"] {
+            page.press_button(button).await;
+            assert_eq!(page.texts("dialog, #edit").await, json!([]), "{button}");
+        }
+        page.shop.hold(false);
+        page.until_text(".told", "It was replayed as it was.").await;
+        page.open_letter(two).await;
+        page.press_button("Edit and replay").await;
+        page.type_over("#edit", "{}").await;
+        page.shop.hold(true);
+        page.shop.mishap(Mishap::Refused(503, "no store"));
+        page.press_button("Replay this text").await;
+        page.browser.until("document.getElementById('edit').readOnly").await;
+        page.press_button("Drop the edit").await;
+        assert_eq!(page.field("#edit").await, "{}");
+        page.shop.hold(false);
+        page.browser.until("!document.getElementById('edit').readOnly").await;
+        page.press_button("Replay this text").await;
+        page.until_text(".told", "Your text was sent in its place.").await;
+        assert_eq!(page.shop.sent(), ["POST 1/replay ", "POST 2/replay {}", "POST 2/replay {}"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_can_not_be_edited_here_says_how_to_edit_it() {
     visit(async |page| {
         let bytes = page.shop.refuse(b"{\xff", "not_utf8", &[]);
@@ -248,6 +306,8 @@ async fn what_can_not_be_edited_here_says_how_to_edit_it() {
                     && said.contains(&format!("orderbox dead-letters replay --edit FILE {id}")),
                 "{said}"
             );
+            let whole = format!("orderbox dead-letters show --raw {id} > FILE");
+            assert_eq!(said.contains(&whole), id == long, "{said}");
             assert_eq!(page.texts("textarea").await, json!([]));
             page.press_button("Close").await;
             page.press_button("Replay").await;

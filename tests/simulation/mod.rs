@@ -17,7 +17,7 @@ mod report;
 mod server;
 mod source;
 mod store;
-mod tables;
+pub(crate) mod tables;
 mod weather;
 mod world;
 

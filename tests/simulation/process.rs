@@ -141,8 +141,22 @@ impl Process {
         let drained = timeout(SHUTDOWN, async { while self.stages.join_next().await.is_some() {} }).await;
         let name = if drained.is_ok() { "process: stopped, drained" } else { "process: stopped, cut off" };
         self.desk.journal.note(name, format_args!("{} in flight", self.in_flight.len()));
+        if drained.is_ok() {
+            self.check_drained();
+        }
         self.stages.shutdown().await;
         self.gone.cancel();
+    }
+
+    /// A stop that was not cut off leaves nothing of its own in the inbox but rows that fail alone.
+    fn check_drained(&self) {
+        let tables = self.desk.store.tables();
+        for row in tables.inbox.values().filter(|row| row.attempts == 0) {
+            let message_id = &row.message.message_id;
+            if self.in_flight.holds(message_id) {
+                self.desk.journal.violated(format!("a drained stop left {message_id} in the inbox"));
+            }
+        }
     }
 
     /// Whether all of `PIPELINE_BYTES` is free.

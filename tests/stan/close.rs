@@ -6,7 +6,7 @@ use orderbox::stan::{
     Connection, Lost, NoAnswer, NotStored, Outcome, SubscribeError, SubscribeOptions, Unknown,
 };
 
-use super::{connect, durable, next, options, publish, take, within};
+use super::{connect, durable, next, options, publish, take, through, within};
 use crate::support::{link::Link, stan_server::StanServer};
 
 const CLOSE: Duration = Duration::from_secs(10);
@@ -30,9 +30,7 @@ async fn what_waits_for_its_ack_when_the_connection_closes_ends_as_unknown() {
 async fn a_connection_that_is_over_refuses_every_call_at_once() {
     let Some(server) = StanServer::builder().start().await else { return };
     let link = Link::to(server.port()).await;
-    let address = format!("nats://127.0.0.1:{}", link.port());
-    let patient = orderbox::stan::Options::new([address], StanServer::CLUSTER, "me")
-        .unwrap()
+    let patient = through(&link, "me")
         .publish_timeout(Duration::from_secs(3600))
         .request_timeout(Duration::from_secs(3600));
     let connection = within(Connection::connect(&patient)).await.unwrap();
@@ -52,11 +50,10 @@ async fn a_connection_that_is_over_refuses_every_call_at_once() {
 #[tokio::test]
 async fn every_request_to_a_server_that_hangs_ends_in_time() {
     let Some(server) = StanServer::builder().external_nats().start().await else { return };
-    let limit = Duration::from_millis(300);
+    let limit = Duration::from_secs(1);
     let impatient = options(&server, "me").request_timeout(limit);
-    // The connect itself may take longer on a busy machine.
     let connection = within(Connection::connect(&impatient)).await.unwrap();
-    let subscription = within(connection.subscribe(&durable())).await.unwrap();
+    let mut subscription = within(connection.subscribe(&durable())).await.unwrap();
     server.pause();
     let error = within(connection.subscribe(&SubscribeOptions::new("d"))).await.unwrap_err();
     let reason = NoAnswer::TimedOut(limit);
@@ -111,28 +108,4 @@ async fn an_ack_after_its_subscription_was_closed_is_in_vain_and_harmless() {
     let mut subscription = within(connection.subscribe(&durable())).await.unwrap();
     let again = next(&mut subscription).await;
     assert_eq!((again.sequence, again.redelivered), (1, true));
-}
-
-#[tokio::test]
-async fn five_hundred_connections_leave_nothing_behind() {
-    let Some(server) = StanServer::builder().start().await else { return };
-    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    let before = tasks();
-    let mut sessions = Vec::new();
-    for number in 1..=500 {
-        let connection = connect(&server, "me").await;
-        sessions.push(Arc::downgrade(connection.session()));
-        let options =
-            SubscribeOptions { start: orderbox::stan::Start::NewOnly, ..SubscribeOptions::new("c") };
-        let mut subscription = within(connection.subscribe(&options)).await.unwrap();
-        publish(&connection, number..=number).await;
-        assert_eq!(next(&mut subscription).await.sequence, number);
-        drop(subscription);
-        within(connection.close(CLOSE)).await.unwrap();
-    }
-    assert!(server.clients().await.is_empty());
-    crate::support::stan_server::eventually("nothing is left", || async {
-        tasks() <= before && sessions.iter().all(|session| session.strong_count() == 0)
-    })
-    .await;
 }

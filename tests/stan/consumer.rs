@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use orderbox::stan::{Connection, Consumer, Message, Options, Outcome, Publisher, State, SubscribeOptions};
 
-use super::{connect, durable, options, publish, within};
+use super::{connect, durable, options, publish, tap::Tap, within};
 use crate::support::{
     link::Link,
     stan_server::{StanServer, eventually},
@@ -17,8 +17,7 @@ fn consumer(options: Options) -> Consumer {
 }
 
 fn through(link: &Link, client_id: &str) -> Options {
-    let address = format!("nats://127.0.0.1:{}", link.port());
-    Options::new([address], StanServer::CLUSTER, client_id).unwrap().pings(Duration::from_secs(1), 5).unwrap()
+    super::through(link, client_id).pings(Duration::from_secs(1), 5).unwrap()
 }
 
 async fn next(consumer: &mut Consumer) -> Message {
@@ -160,6 +159,7 @@ async fn it_leaves_its_client_id_to_another_process_that_took_it() {
     ack_all(&mut consumer, 1..=1).await;
     link.cut();
     let other = connect(&server, "me").await;
+    let mut tap = Tap::on(&server, "_STAN.>").await;
     link.mend();
     let mut state = consumer.state();
     let refused = state.wait_for(|state| {
@@ -172,6 +172,15 @@ async fn it_leaves_its_client_id_to_another_process_that_took_it() {
     within(other.ping()).await.unwrap();
     // When the other one goes, the consumer comes back by itself.
     within(other.close(FINISH)).await.unwrap();
+    let sent = async {
+        let mut kinds = BTreeSet::new();
+        while !kinds.contains("_STAN.close") {
+            kinds.insert(tap.next().await.0);
+        }
+        kinds
+    };
+    // The close is that of the other one.
+    assert_eq!(sent.await, ["_STAN.close", "_STAN.discover", "_STAN.pings"].map(str::to_owned).into());
     publish(&publisher, 2..=2).await;
     ack_all(&mut consumer, 2..=2).await;
 }

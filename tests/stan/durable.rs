@@ -37,7 +37,7 @@ async fn a_durable_that_was_closed_goes_on_behind_its_acks_wherever_it_is_told_t
 async fn a_close_never_removes_a_durable() {
     let Some(server) = StanServer::builder().start().await else { return };
     let connection = connect(&server, "me").await;
-    let subscription = within(connection.subscribe(&durable())).await.unwrap();
+    let mut subscription = within(connection.subscribe(&durable())).await.unwrap();
     within(subscription.close()).await.unwrap();
     within(connection.close(CLOSE)).await.unwrap();
     let kept = server.subscriptions("c").await;

@@ -7,17 +7,26 @@ mod durable;
 mod outage;
 mod publish;
 mod redelivery;
+mod requests;
+mod soak;
 mod subscribe;
+mod tap;
 mod wire;
 
 use std::{collections::BTreeSet, time::Duration};
 
 use orderbox::stan::{Connection, Message, NoAnswer, Options, Outcome, SubscribeOptions, Subscription};
 
-use crate::support::stan_server::{StanServer, eventually};
+use crate::support::{
+    link::Link,
+    stan_server::{StanServer, eventually},
+};
 
 /// No wait of these tests comes near it, unless the promise is broken.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// The request time-out of what [`linked`] returns.
+const LINKED_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Awaits `future`, but not for ever.
 async fn within<F: Future>(future: F) -> F::Output {
@@ -27,6 +36,19 @@ async fn within<F: Future>(future: F) -> F::Output {
 fn options(server: &StanServer, client_id: &str) -> Options {
     let options = Options::new([server.url()], StanServer::CLUSTER, client_id).unwrap();
     options.pings(Duration::from_secs(1), 5).unwrap().request_timeout(Duration::from_secs(2))
+}
+
+/// The way to the server over a link.
+fn through(link: &Link, client_id: &str) -> Options {
+    Options::new([format!("nats://127.0.0.1:{}", link.port())], StanServer::CLUSTER, client_id).unwrap()
+}
+
+/// A connection over a link, whose own pings don't find out what a test does to it.
+async fn linked(server: &StanServer, client_id: &str) -> (Connection, Link) {
+    let link = Link::to(server.port()).await;
+    let options = through(&link, client_id).pings(Duration::from_secs(3600), 5).unwrap();
+    let connection = within(Connection::connect(&options.request_timeout(LINKED_TIMEOUT))).await.unwrap();
+    (connection, link)
 }
 
 async fn connect(server: &StanServer, client_id: &str) -> Connection {

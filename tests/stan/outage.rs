@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use orderbox::stan::{Connection, Lost, Options, SubscribeOptions};
+use orderbox::stan::{Connection, Lost, SubscribeOptions};
 
-use super::{ack_all, connect, durable, options, publish, server_is_gone, within};
+use super::{ack_all, connect, durable, options, publish, server_is_gone, through, within};
 use crate::support::{
     link::Link,
     stan_server::{StanServer, eventually},
@@ -50,9 +50,7 @@ async fn a_server_that_stays_away_ends_the_connection_after_the_pings_agreed() {
 async fn a_broken_nats_connection_ends_the_connection_for_good_and_nothing_of_it_comes_back() {
     let Some(server) = StanServer::builder().start().await else { return };
     let link = Link::to(server.port()).await;
-    let address = format!("nats://127.0.0.1:{}", link.port());
-    let through = Options::new([address], StanServer::CLUSTER, "me").unwrap();
-    let cut_off = within(Connection::connect(&through)).await.unwrap();
+    let cut_off = within(Connection::connect(&through(&link, "me"))).await.unwrap();
     let mut subscription = within(cut_off.subscribe(&durable())).await.unwrap();
     // NATS can be reached again at once, and all the same there is no second connection.
     link.reset();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orderbox::stan::{Connection, Lost, NotStored, Outcome, Unknown};
 
-use super::{connect, options, publish, server_is_gone, within};
+use super::{connect, options, publish, server_is_gone, through, within};
 use crate::support::{link::Link, stan_server::StanServer};
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn a_silent_server_makes_the_outcome_unknown_and_frees_the_window() {
 async fn a_publisher_that_waits_for_a_place_is_freed_when_the_connection_is_lost() {
     let Some(server) = StanServer::builder().external_nats().start().await else { return };
     let link = Link::to(server.port()).await;
-    let through = options_through(&link).publish_window(1);
+    let through = through(&link, "me").publish_window(1);
     let connection = within(Connection::connect(&through)).await.unwrap();
     server.pause();
     let first = within(connection.start_publish("c", "x".into())).await.unwrap();
@@ -217,9 +217,4 @@ async fn a_hundred_publishers_that_wait_for_a_place_are_freed_when_the_pings_fai
     let refused = Outcome::NotStored(NotStored::NotConnected(lost));
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == refused).count(), 99);
     server.resume();
-}
-
-fn options_through(link: &Link) -> orderbox::stan::Options {
-    let address = format!("nats://127.0.0.1:{}", link.port());
-    orderbox::stan::Options::new([address], StanServer::CLUSTER, "me").unwrap()
 }

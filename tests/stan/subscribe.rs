@@ -1,6 +1,6 @@
 //! Subscribing: flow, acks, redelivery, durables, queue groups.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orderbox::stan::{NoAnswer, Start, SubscribeError, SubscribeOptions};
 
@@ -45,6 +45,21 @@ async fn a_subscription_begins_where_it_is_told() {
     let mut subscription = within(connection.subscribe(&options)).await.unwrap();
     publish(&connection, 11..=11).await;
     assert_eq!(next(&mut subscription).await.sequence, 11);
+}
+
+#[tokio::test]
+async fn a_subscription_that_begins_some_time_ago_gets_nothing_older() {
+    let Some(server) = StanServer::builder().start().await else { return };
+    let connection = connect(&server, "me").await;
+    publish(&connection, 1..=1).await;
+    // The server's clock decides, so the two must lie apart; a busy machine may take half of it.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let before = Instant::now();
+    publish(&connection, 2..=2).await;
+    let start = Start::Ago(before.elapsed() + Duration::from_secs(2));
+    let options = SubscribeOptions { start, ..SubscribeOptions::new("c") };
+    let mut subscription = within(connection.subscribe(&options)).await.unwrap();
+    assert_eq!(next(&mut subscription).await.sequence, 2);
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use orderbox::store::{Options, Store, connect};
-use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, SqliteConnection,
+    sqlite::SqliteConnectOptions,
+};
 use tempfile::TempDir;
 
 use super::postgres;
@@ -88,6 +91,23 @@ impl Database {
         }
     }
 
+    /// Lets nobody change a dead letter for as long as what is answered lives.
+    pub(crate) async fn hold_dead_letters(&self) -> Box<dyn Send> {
+        match self {
+            Self::Sqlite(_) => {
+                let mut connection = self.sqlite_connection().await;
+                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+                Box::new(connection)
+            }
+            Self::Postgres(database) => {
+                let mut connection = database.connection().await;
+                let lock = "BEGIN; LOCK TABLE dead_letters IN SHARE ROW EXCLUSIVE MODE";
+                sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+                Box::new(connection)
+            }
+        }
+    }
+
     /// The bytes of every dead letter.
     #[cfg(feature = "fail-points")]
     pub(crate) async fn dead_payloads(&self) -> Vec<Vec<u8>> {
@@ -124,5 +144,37 @@ impl Database {
             .connect()
             .await
             .unwrap()
+    }
+}
+
+/// Holds a lock that lets everyone read and nobody write, until it is dropped.
+#[derive(Debug)]
+pub(crate) enum WriteLock {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl WriteLock {
+    pub(crate) async fn on(database: &Database) -> Self {
+        match database {
+            Database::Sqlite(_) => {
+                let mut connection = database.sqlite_connection().await;
+                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+                Self::Sqlite(connection)
+            }
+            Database::Postgres(postgres) => {
+                let mut connection = postgres.connection().await;
+                let lock = AssertSqlSafe("BEGIN; LOCK TABLE inbox IN EXCLUSIVE MODE");
+                sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+                Self::Postgres(connection)
+            }
+        }
+    }
+
+    pub(crate) async fn release(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.unwrap(),
+            Self::Postgres(connection) => connection.close().await.unwrap(),
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use orderbox::sample::{Generator, Kind, Options};
 
-use super::{database::Database, orderbox::Orderbox};
+use super::{database::Database, orderbox::Orderbox, stan_server::eventually};
 
 /// The messages of one run.
 #[derive(Debug, Default)]
@@ -52,6 +52,28 @@ impl Expected {
     pub(crate) fn add(&mut self, other: Self) {
         self.sound.extend(other.sound);
         self.broken.extend(other.broken);
+    }
+
+    /// So many of them, once that many are stored, each with its document; all of them have been read.
+    pub(crate) async fn some_read_from(
+        &self,
+        service: &Orderbox,
+        database: &Database,
+        count: usize,
+    ) -> Vec<(String, Bytes)> {
+        let enough = i64::try_from(count).expect("it fits");
+        eventually("the load has begun", || async {
+            database.number("SELECT count(*) FROM orders").await >= enough
+        })
+        .await;
+        let mut orders = Vec::new();
+        let first = format!("SELECT order_uid FROM orders ORDER BY id LIMIT {count}");
+        for uid in database.rows(&first).await.into_iter().flatten().flatten() {
+            let document = self.sound[&uid].clone();
+            assert_eq!(service.order(&uid).await.as_ref(), Ok(&document), "{uid} before anything happened");
+            orders.push((uid, document));
+        }
+        orders
     }
 
     /// Every sound order is served byte for byte.

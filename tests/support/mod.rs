@@ -2,9 +2,11 @@
 
 pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod expected;
 pub(crate) mod link;
+pub(crate) mod load;
 pub(crate) mod orderbox;
 pub(crate) mod postgres;
 pub(crate) mod process;
@@ -12,6 +14,7 @@ pub(crate) mod prometheus;
 #[cfg(feature = "fail-points")]
 pub(crate) mod reckoning;
 pub(crate) mod stan_server;
+pub(crate) mod tmpfs;
 pub(crate) mod wire;
 
 use std::{

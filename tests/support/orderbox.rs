@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    fs,
     path::Path,
     process::{Command, ExitStatus, Output},
     time::{Duration, Instant},
@@ -60,6 +61,11 @@ impl Orderbox {
         Self { settings, through: Vec::new(), process: None, place: None, folder }
     }
 
+    /// Starts the service by a program that becomes it.
+    pub(crate) fn serve_through(&mut self, program: &[&str]) {
+        self.through = program.iter().map(|&part| part.to_owned()).collect();
+    }
+
     /// Starts the process and waits until it listens, which it does whether its servers are there or not.
     pub(crate) async fn launch(&mut self) {
         let command = self.serve_command();
@@ -107,6 +113,15 @@ impl Orderbox {
         self.process = None;
     }
 
+    /// Stops the process without closing anything, until [`Orderbox::resume`].
+    pub(crate) fn pause(&self) {
+        self.process.as_ref().expect("the service runs").pause();
+    }
+
+    pub(crate) fn resume(&self) {
+        self.process.as_ref().expect("the service runs").signal("CONT");
+    }
+
     /// Asks the process to stop and waits for it.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("the service runs");
@@ -124,7 +139,7 @@ impl Orderbox {
     }
 
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("orderbox.log")).unwrap_or_default()
+        fs::read_to_string(self.folder.path().join("orderbox.log")).unwrap_or_default()
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -189,6 +204,13 @@ impl Orderbox {
         self.process.as_ref().expect("the service runs").pid()
     }
 
+    /// The memory that the process holds.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the service runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
     fn serve_command(&self) -> Command {
         let [program, args @ ..] = &self.through[..] else { return self.command(&["serve"]) };
         let mut command = self.in_place(Command::new(program));
@@ -219,11 +241,6 @@ impl Orderbox {
     pub(crate) fn set(&mut self, name: &str, value: Option<&str>) {
         self.settings.retain(|(known, _)| known != name);
         self.settings.extend(value.map(|value| (name.to_owned(), value.to_owned())));
-    }
-
-    /// Starts the service by a program that becomes it.
-    pub(crate) fn serve_through(&mut self, program: &[&str]) {
-        self.through = program.iter().map(|&part| part.to_owned()).collect();
     }
 
     /// Asks the process to stop, and does not wait for it.

@@ -33,6 +33,7 @@ pub(crate) struct Server {
     process: Mutex<Process>,
     port: u16,
     settings: Vec<String>,
+    environment: Vec<String>,
     folder: TempDir,
 }
 
@@ -71,20 +72,37 @@ fn remove_left_folders() {
 impl Server {
     /// Starts a server for one test, which may stop, kill or pause it. `None` when PostgreSQL is not installed.
     pub(crate) async fn start(settings: &[&str]) -> Option<Self> {
+        Self::start_with(settings, Vec::new(), None).await
+    }
+
+    /// Starts one that keeps its write-ahead log on another disk.
+    pub(crate) async fn start_with_log_on(disk: &Path, settings: &[&str]) -> Option<Self> {
+        Self::start_with(settings, Vec::new(), Some(disk)).await
+    }
+
+    /// Starts one with further variables, each as `NAME=value`.
+    pub(crate) async fn start_in(environment: Vec<String>) -> Option<Self> {
+        Self::start_with(&[], environment, None).await
+    }
+
+    async fn start_with(settings: &[&str], environment: Vec<String>, log_on: Option<&Path>) -> Option<Self> {
         let initdb = program("initdb", &PLACES)?;
         let folder =
             tempfile::Builder::new().prefix(&format!("{FOLDER}{}-", std::process::id())).tempdir().unwrap();
-        if am_root() {
-            run(Command::new("chown").arg("postgres").arg(folder.path()));
-        }
-        run(as_postgres(&initdb)
-            .args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8"])
+        give_to_postgres(folder.path());
+        let mut make = as_postgres(&initdb);
+        make.args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8"])
             .args(["--locale=C.UTF-8", "--pgdata"])
-            .arg(folder.path().join("data")));
+            .arg(folder.path().join("data"));
+        if let Some(disk) = log_on {
+            give_to_postgres(disk);
+            make.arg("--wal-segsize=1").arg("--waldir").arg(disk.join("wal"));
+        }
+        run(&mut make);
         let port = free_port();
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let process = Mutex::new(spawn(folder.path(), port, &settings));
-        let server = Self { process, port, settings, folder };
+        let process = Mutex::new(spawn(folder.path(), port, &settings, &environment));
+        let server = Self { process, port, settings, environment, folder };
         server.wait_until_ready().await;
         Some(server)
     }
@@ -98,11 +116,7 @@ impl Server {
     pub(crate) async fn database_with(&self, options: &str) -> Database {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut connection = PgConnection::connect(&self.url("postgres")).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name} {options}")))
-            .execute(&mut connection)
-            .await
-            .unwrap();
+        self.execute(&format!("CREATE DATABASE {name} {options}")).await;
         Database { port: self.port, name }
     }
 
@@ -131,8 +145,37 @@ impl Server {
 
     /// Starts it again after [`Server::stop`].
     pub(crate) async fn start_again(&self) {
-        *self.process.lock().await = spawn(self.folder.path(), self.port, &self.settings);
+        *self.process.lock().await = spawn(self.folder.path(), self.port, &self.settings, &self.environment);
         self.wait_until_ready().await;
+    }
+
+    /// Starts it again if it has ended by itself.
+    pub(crate) async fn recover(&self) {
+        let ended = self.process.lock().await.exited().is_some();
+        if ended {
+            self.start_again().await;
+        }
+        self.wait_until_ready().await;
+    }
+
+    /// Everything the server has logged.
+    pub(crate) async fn output(&self) -> String {
+        self.process.lock().await.output()
+    }
+
+    /// Runs SQL that is about the server as a whole.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let mut connection = PgConnection::connect(&self.url("postgres")).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    }
+
+    /// A new, empty database whose tables lie on another disk.
+    pub(crate) async fn database_on(&self, disk: &Path) -> Database {
+        let folder = disk.join("tables");
+        std::fs::create_dir(&folder).unwrap();
+        give_to_postgres(&folder);
+        self.execute(&format!("CREATE TABLESPACE other LOCATION '{}'", folder.display())).await;
+        self.database_with("TABLESPACE other").await
     }
 
     async fn wait_until_ready(&self) {
@@ -179,12 +222,18 @@ fn url(port: u16, database: &str) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/{database}")
 }
 
-fn spawn(folder: &Path, port: u16, settings: &[String]) -> Process {
+fn spawn(folder: &Path, port: u16, settings: &[String], environment: &[String]) -> Process {
     let postgres = program("postgres", &PLACES).expect("it comes with initdb");
     // The kernel ends the server when the thread that started it ends, so start it from one that lives as long as the
     // process does: the server survives no test run, even one that is killed.
-    let mut command = as_postgres(&postgres);
-    command.arg("-D").arg(folder.join("data")).args(["-h", "127.0.0.1", "-p"]).arg(port.to_string());
+    let mut command = as_postgres(Path::new("env"));
+    command
+        .args(environment)
+        .arg(postgres)
+        .arg("-D")
+        .arg(folder.join("data"))
+        .args(["-h", "127.0.0.1", "-p"])
+        .arg(port.to_string());
     command.arg("-k").arg(folder);
     for setting in settings {
         command.args(["-c", setting]);
@@ -201,6 +250,13 @@ fn as_postgres(program: &Path) -> Command {
     }
     command.args(["--pdeathsig", "QUIT"]).arg(program);
     command
+}
+
+/// Lets the server, which does not run as root, write to a folder.
+fn give_to_postgres(folder: &Path) {
+    if am_root() {
+        run(Command::new("chown").arg("postgres").arg(folder));
+    }
 }
 
 fn am_root() -> bool {

@@ -45,6 +45,23 @@ impl Process {
         assert!(status.success(), "kill -{name} {}", self.name);
     }
 
+    /// Stops the process without closing anything (SIGSTOP), until it gets a CONT. Its threads stop a moment after the signal
+    /// was sent, and until then it may still answer: so this waits for the last of them.
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
+        let threads = format!("/proc/{}/task", self.pid());
+        let stopped = || {
+            std::fs::read_dir(&threads).expect("the process runs").all(|thread| {
+                let stat = thread.and_then(|thread| std::fs::read_to_string(thread.path().join("stat")));
+                // A thread that has just ended has no state.
+                stat.map_or(true, |stat| stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T')))
+            })
+        };
+        while !stopped() {
+            std::thread::yield_now();
+        }
+    }
+
     /// Ends the process at once, as a power cut would.
     pub(crate) fn kill(&mut self) {
         // An error means that it is gone already, which is what was wanted.

@@ -9,7 +9,6 @@
 //! Everything listens on 127.0.0.1 only, writes to a temporary folder, and ends with the value.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -167,21 +166,9 @@ impl StanServer {
         self.ready().await;
     }
 
-    /// Stops the streaming server without closing anything (SIGSTOP). Its threads stop a moment after the signal was sent,
-    /// and until then it may still answer: so this waits for the last of them.
+    /// Stops the streaming server without closing anything (SIGSTOP).
     pub(crate) fn pause(&self) {
-        self.stan().signal("STOP");
-        let threads = format!("/proc/{}/task", self.stan().pid());
-        let stopped = || {
-            fs::read_dir(&threads).expect("the server runs").all(|thread| {
-                let stat = thread.and_then(|thread| fs::read_to_string(thread.path().join("stat")));
-                // A thread that has just ended has no state.
-                stat.map_or(true, |stat| stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T')))
-            })
-        };
-        while !stopped() {
-            std::thread::yield_now();
-        }
+        self.stan().pause();
     }
 
     /// Lets a paused server go on.
@@ -241,10 +228,22 @@ impl StanServer {
 
     /// What the monitoring port answers: `serverz`, `clientsz?subs=1`, `channelsz?channel=x&subs=1`, …; null when it does not know.
     pub(crate) async fn monitor(&self, page: &str) -> Value {
+        self.get(&format!("/streaming/{page}")).await
+    }
+
+    /// How many subscriptions each connection of this name has at NATS, which must not be external.
+    pub(crate) async fn nats_subscriptions(&self, name: &str) -> Vec<u64> {
+        let answer = self.get("/connz").await;
+        let connections = answer["connections"].as_array().expect("NATS lists its connections");
+        let named = connections.iter().filter(|connection| connection["name"] == name);
+        named.map(|connection| connection["subscriptions"].as_u64().expect("a count")).collect()
+    }
+
+    async fn get(&self, path: &str) -> Value {
         let mut stream = TcpStream::connect(("127.0.0.1", self.monitor_port))
             .await
             .expect("connect to the monitoring port");
-        let request = format!("GET /streaming/{page} HTTP/1.0\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.0\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("send the request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("read the answer");

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     cli::output,
-    desk::{Desk, Step, Survey},
+    desk::{Desk, Survey},
     store::{Result, Selection, Stretch},
 };
 
@@ -52,6 +52,15 @@ impl Action<'_> {
     }
 }
 
+/// How far a bulk has come.
+#[derive(Debug, Default)]
+struct Worked {
+    done: i64,
+    passed_over: i64,
+    /// Nothing of the set is left.
+    all: bool,
+}
+
 impl Bulk<'_> {
     /// Exit 0 when all is done, 1 when something is left.
     pub(super) async fn run(&self) -> ExitCode {
@@ -71,36 +80,36 @@ impl Bulk<'_> {
         if !self.yes && !confirmed(&summary, self.action.verb()) {
             return output::failure("nothing was done");
         }
-        match self.work_off(matching.letters, last).await {
-            Ok((done, passed_over, 0)) => {
-                let left = if passed_over > 0 {
-                    format!(", {passed_over} would not pass and stay open")
-                } else {
-                    String::new()
-                };
-                output::answer(&format!("{done} {}{left}\n", self.action.done()), ExitCode::SUCCESS)
-            }
-            Ok((done, _, left)) => {
-                output::complain(format_args!(
-                    "{done} {}, {left} left: as many wait in the inbox as may, and no service settles them; start it, then run this again",
-                    self.action.done()
+        let Worked { done, passed_over, all } = match self.work_off(matching.letters, last).await {
+            Ok(worked) => worked,
+            Err(cause) => {
+                return output::failure(format_args!(
+                    "the store has failed: {cause}; what was done is done, and running this again goes on"
                 ));
-                ExitCode::FAILURE
             }
-            Err(cause) => output::failure(format_args!(
-                "the store has failed: {cause}; what was done is done, and running this again goes on"
-            )),
+        };
+        let stay = match passed_over {
+            0 => String::new(),
+            _ => format!(", {passed_over} would not pass and stay open"),
+        };
+        if all {
+            return output::answer(format!("{done} {}{stay}\n", self.action.done()), ExitCode::SUCCESS);
         }
+        output::complain(format_args!(
+            "{done} of {} {}{stay}: as many wait in the inbox as may, and no service settles them; start it, then run this again",
+            matching.letters,
+            self.action.done()
+        ));
+        ExitCode::FAILURE
     }
 
-    /// Done, passed over, left.
-    async fn work_off(&self, letters: i64, up_to: i64) -> Result<(i64, i64, i64)> {
+    async fn work_off(&self, letters: i64, up_to: i64) -> Result<Worked> {
         let bar = ProgressBar::new(u64::try_from(letters).unwrap_or(0));
         bar.set_style(
             ProgressStyle::with_template("{bar:30} {human_pos} of {human_len}  {msg}")
                 .expect("a sound template"),
         );
-        let (mut done, mut passed_over, mut after) = (0, 0, 0);
+        let (mut worked, mut after) = (Worked::default(), 0);
         let mut moved = Instant::now();
         loop {
             let stretch = Stretch { after, up_to };
@@ -112,13 +121,13 @@ impl Bulk<'_> {
                     self.desk.discard(&self.selection, stretch, note, self.by).await?
                 }
             };
-            let Step { remaining, .. } = step;
-            done += step.done;
-            passed_over += step.passed_over;
-            bar.set_position(u64::try_from(done + passed_over).unwrap_or(0));
-            if remaining == 0 {
+            worked.done += step.done;
+            worked.passed_over += step.passed_over;
+            worked.all = !step.more;
+            bar.set_position(u64::try_from(worked.done + worked.passed_over).unwrap_or(0));
+            if worked.all {
                 bar.finish_and_clear();
-                return Ok((done, passed_over, 0));
+                return Ok(worked);
             }
             if step.after != after {
                 (after, moved) = (step.after, Instant::now());
@@ -126,7 +135,7 @@ impl Bulk<'_> {
             }
             if moved.elapsed() > PATIENCE {
                 bar.finish_and_clear();
-                return Ok((done, passed_over, remaining));
+                return Ok(worked);
             }
             bar.set_message("waiting for room in the inbox");
             sleep(Duration::from_millis(500)).await;

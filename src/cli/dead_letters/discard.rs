@@ -3,6 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{
+    DeskSettings,
     bulk::{Action, Bulk},
     one_by_one,
     which::{Chosen, NOTHING_CHOSEN, Which},
@@ -10,8 +11,7 @@ use super::{
 };
 use crate::{
     cli::{database, output},
-    config::StoreSettings,
-    desk::Desk,
+    desk::{Desk, sound_note},
 };
 
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(super) struct Discard {
     which: Which,
 
     /// Why they are of no use, for those who look at them later
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = sound_note)]
     note: Option<String>,
 
     /// Of those selected say only how many there are
@@ -32,17 +32,18 @@ pub(super) struct Discard {
     yes: bool,
 
     #[command(flatten)]
-    store: StoreSettings,
+    settings: DeskSettings,
 }
 
 impl Discard {
     pub(super) async fn run(self) -> ExitCode {
         let Some(chosen) = self.which.chosen() else { return output::failure(NOTHING_CHOSEN) };
-        let store = match database::open(&self.store) {
+        let store = match database::open(&self.settings.store) {
             Ok(store) => store,
             Err(code) => return code,
         };
-        let (desk, by, note) = (Desk::new(store.as_ref(), usize::MAX), who(), self.note.as_deref());
+        let desk = Desk::new(store.as_ref(), self.settings.max_message_bytes.as_usize());
+        let (by, note) = (who(), self.note.as_deref());
         match chosen {
             Chosen::Ids(ids) => {
                 let then = "it stays where it is, with the note";

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use crate::{
     cli::output,
+    config::{ByteSize, DEFAULT_MAX_MESSAGE_BYTES, StoreSettings},
     store::{self, Store},
 };
 use clap::{Args, Subcommand};
@@ -22,6 +23,7 @@ Examples:
   orderbox dead-letters list --reason not_json
   orderbox dead-letters list --all --json
   orderbox dead-letters show 17
+  orderbox dead-letters show --raw 17 > mended.json
   orderbox dead-letters replay --edit mended.json 17
   orderbox dead-letters replay --reason not_utf8 --dry-run
   orderbox dead-letters discard --note 'a test of ours' 18 19";
@@ -58,6 +60,17 @@ impl DeadLetters {
     }
 }
 
+/// Where the dead letters are, and the rules of today.
+#[derive(Debug, Args)]
+struct DeskSettings {
+    /// The longest message that is an order
+    #[arg(id = "MAX_MESSAGE_BYTES", long = "max-message-bytes", env = "MAX_MESSAGE_BYTES", default_value = DEFAULT_MAX_MESSAGE_BYTES)]
+    max_message_bytes: ByteSize,
+
+    #[command(flatten)]
+    store: StoreSettings,
+}
+
 /// Who acts, for `resolved_by` and the log.
 fn who() -> String {
     let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
@@ -90,9 +103,7 @@ async fn one_by_one(
                 letter.summary.resolution,
                 crate::terminal::printable(letter.resolved_by.as_deref().unwrap_or("nobody"))
             )),
-            Ok(None) => output::complain(format_args!(
-                "there is no dead letter {id}; `orderbox dead-letters list --all` shows those there are"
-            )),
+            Ok(None) => complain_of_none(id),
             Err(cause) => {
                 output::complain(text.trim_end());
                 return output::failure(format_args!(
@@ -102,6 +113,12 @@ async fn one_by_one(
         }
     }
     output::answer(&text, if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn complain_of_none(id: i64) {
+    output::complain(format_args!(
+        "there is no dead letter {id}; `orderbox dead-letters list --all` shows those there are"
+    ));
 }
 
 /// RFC 3339 in UTC, to the second.

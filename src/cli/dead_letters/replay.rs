@@ -3,6 +3,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{
+    DeskSettings,
     bulk::{Action, Bulk},
     one_by_one,
     which::{Chosen, NOTHING_CHOSEN, Which},
@@ -10,7 +11,6 @@ use super::{
 };
 use crate::{
     cli::{database, output},
-    config::{ByteSize, StoreSettings},
     desk::Desk,
 };
 
@@ -35,28 +35,26 @@ pub(super) struct Replay {
     #[arg(long)]
     yes: bool,
 
-    /// The longest message that is an order
-    #[arg(
-        id = "MAX_MESSAGE_BYTES",
-        long = "max-message-bytes",
-        env = "MAX_MESSAGE_BYTES",
-        default_value = "256KiB"
-    )]
-    max_message_bytes: ByteSize,
-
     #[command(flatten)]
-    store: StoreSettings,
+    settings: DeskSettings,
 }
 
 impl Replay {
     pub(super) async fn run(self) -> ExitCode {
         let Some(chosen) = self.which.chosen() else { return output::failure(NOTHING_CHOSEN) };
+        let max_bytes = self.settings.max_message_bytes.as_usize();
         let edited = match (&self.edit, &chosen) {
             (None, _) => None,
             (Some(file), Chosen::Ids(ids)) if ids.len() == 1 => match std::fs::read(file) {
                 Ok(bytes) if bytes.is_empty() => {
                     return output::failure(format_args!(
                         "{} is empty: nothing was replayed",
+                        file.display()
+                    ));
+                }
+                Ok(bytes) if bytes.len() > max_bytes => {
+                    return output::failure(format_args!(
+                        "{} is longer than MAX_MESSAGE_BYTES, {max_bytes} bytes, so it is no order: nothing was replayed",
                         file.display()
                     ));
                 }
@@ -69,11 +67,11 @@ impl Replay {
                 return output::failure("--edit replays one dead letter: give its id, and no other");
             }
         };
-        let store = match database::open(&self.store) {
+        let store = match database::open(&self.settings.store) {
             Ok(store) => store,
             Err(code) => return code,
         };
-        let (desk, by) = (Desk::new(store.as_ref(), self.max_message_bytes.as_usize()), who());
+        let (desk, by) = (Desk::new(store.as_ref(), max_bytes), who());
         match chosen {
             Chosen::Ids(ids) => {
                 let then = "a running service settles it within seconds: `orderbox dead-letters show` says what became of it";

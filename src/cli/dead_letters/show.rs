@@ -1,13 +1,16 @@
-use std::process::ExitCode;
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{instant, payload};
+use super::{complain_of_none, instant, payload};
 use crate::{
     cli::{database, output},
     config::StoreSettings,
-    store::{DeadLetter, Replay, ReplayState, Store},
+    store::{DeadLetter, Replay, ReplayState, Store, StoreError},
     terminal::printable,
 };
 
@@ -17,17 +20,47 @@ pub(super) struct Show {
     #[arg(required = true, value_name = "ID")]
     ids: Vec<i64>,
 
+    /// Of the one dead letter the bytes of its message, and nothing else
+    #[arg(long)]
+    raw: bool,
+
     #[command(flatten)]
     store: StoreSettings,
 }
 
 impl Show {
     pub(super) async fn run(self) -> ExitCode {
-        match database::open(&self.store) {
-            Ok(store) => show(store.as_ref(), &self.ids).await,
-            Err(code) => code,
+        let store = match database::open(&self.store) {
+            Ok(store) => store,
+            Err(code) => return code,
+        };
+        match self.ids[..] {
+            [id] if self.raw => write(store.as_ref(), id).await,
+            _ if self.raw => output::failure("--raw writes one dead letter: give its id, and no other"),
+            _ => show(store.as_ref(), &self.ids).await,
         }
     }
+}
+
+/// Writes the message as it came: exit 1 when there is no such dead letter.
+async fn write(store: &dyn Store, id: i64) -> ExitCode {
+    if io::stdout().is_terminal() {
+        return output::failure(
+            "--raw writes bytes that may steer a terminal: send them to a file, as in > mended.json",
+        );
+    }
+    match store.dead_letter(id, usize::MAX).await {
+        Ok(Some(letter)) => output::answer(&letter.payload, ExitCode::SUCCESS),
+        Ok(None) => {
+            complain_of_none(id);
+            ExitCode::FAILURE
+        }
+        Err(cause) => unread(&cause),
+    }
+}
+
+fn unread(cause: &StoreError) -> ExitCode {
+    output::failure(format_args!("the store can't be read: {cause}"))
 }
 
 /// Prints everything about each dead letter: exit 1 when one of them does not exist.
@@ -44,15 +77,11 @@ async fn show(store: &dyn Store, ids: &[i64]) -> ExitCode {
                 }
                 text.push_str(&described(&letter, lineage.replay.as_ref()));
             }
-            Ok(None) => missing.push(id),
-            Err(cause) => return output::failure(format_args!("the store can't be read: {cause}")),
+            Ok(None) => missing.push(*id),
+            Err(cause) => return unread(&cause),
         }
     }
-    for id in &missing {
-        output::complain(format_args!(
-            "there is no dead letter {id}; `orderbox dead-letters list --all` shows those there are"
-        ));
-    }
+    missing.iter().copied().for_each(complain_of_none);
     output::answer(&text, if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -1,13 +1,13 @@
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::store::Selection;
+use crate::{order::Reason, store::Selection};
 
 /// What narrows a list, or selects for a bulk.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Narrow {
     /// Only those refused for this reason
-    #[arg(long)]
+    #[arg(long, value_parser = reasons())]
     reason: Option<String>,
 
     /// Only those with an error of this code
@@ -77,6 +77,10 @@ impl Which {
 /// What to say when nothing was chosen.
 pub(super) const NOTHING_CHOSEN: &str =
     "which dead letters? Give ids, or --all, or what selects them, such as --reason not_json";
+
+fn reasons() -> PossibleValuesParser {
+    PossibleValuesParser::new(Reason::ALL.iter().map(|reason| reason.as_str()))
+}
 
 fn moment(text: &str) -> Result<OffsetDateTime, String> {
     OffsetDateTime::parse(text, &Rfc3339)

@@ -115,7 +115,7 @@ impl Publish {
             Err(trouble) => Err(trouble),
         };
         match published {
-            Ok(report) => output::answer(&report.to_string(), report.exit_code()),
+            Ok(report) => output::answer(report.to_string(), report.exit_code()),
             Err(Trouble::Asked(text)) => output::failure(text),
             Err(Trouble::Settings(findings)) => {
                 findings.iter().for_each(output::complain);

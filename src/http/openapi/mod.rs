@@ -26,7 +26,7 @@ use utoipa::{
 pub(super) use self::{
     answers::{BadRequest, BodyRefused, NotFound, NotOpen, OrderRead, StoreDown, Unauthorized},
     names::{PartState, ReasonName, ReplayStateName, ResolutionName, SourceName, Summary},
-    order::{PLAIN_TEXT, PlainText, Uid},
+    order::{NoteText, PLAIN_TEXT, PlainText, Uid},
 };
 use super::{errors::ProblemBody, etag, router};
 

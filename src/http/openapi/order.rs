@@ -3,6 +3,8 @@ use utoipa::{
     openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
+use crate::desk::LONGEST_NOTE;
+
 /// Not only Unicode white space, and no control characters.
 const POSSIBLE: &str = r"^[^\u0000-\u001f\u007f]*[^\u0000-\u0020\u007f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000-\u001f\u007f]*$";
 
@@ -37,6 +39,21 @@ impl PartialSchema for PlainText {
             .min_length(Some(*PLAIN_TEXT.start()))
             .max_length(Some(*PLAIN_TEXT.end()))
             .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"))
+            .into()
+    }
+}
+
+/// A note on a dead letter.
+pub(in crate::http) enum NoteText {}
+
+impl ToSchema for NoteText {}
+
+impl PartialSchema for NoteText {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .max_length(Some(LONGEST_NOTE))
+            .pattern(Some(r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"))
             .into()
     }
 }

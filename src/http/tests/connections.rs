@@ -2,13 +2,13 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper_util::service::TowerToHyperService;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    time::Instant,
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{DOCUMENT, Doubles, LIMITS, UID, read_reply, start};
+use super::{DOCUMENT, Doubles, LIMITS, Reply, UID, read_reply, start};
 use crate::http::{front::Front, head, router::router, seats::Seat, server};
 
 #[tokio::test]
@@ -32,6 +32,21 @@ async fn a_stop_lets_a_request_finish_and_ends_idle_connections() {
     let (reply, ()) = tokio::join!(server.get(&path), finishing);
     assert_eq!((reply.status, reply.body.as_str()), (200, DOCUMENT));
     TcpStream::connect(host).await.expect_err("nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_stop_lets_a_look_up_end_whose_client_has_left() {
+    let server = start().await;
+    server.doubles.store.pause();
+    let mut client = server.connect().await;
+    let request = format!("GET /order/{UID} HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+    client.write_all(request.as_bytes()).await.expect("written");
+    server.doubles.store.reached().await;
+    drop(client);
+    server.stop.cancel();
+    timeout(server::LINGER, server.task.wait()).await.expect_err("the store has not answered");
+    server.doubles.store.release();
+    server.task.wait().await;
 }
 
 #[tokio::test]
@@ -102,6 +117,61 @@ async fn a_head_that_does_not_end_and_an_idle_connection_are_cut_off() {
     let (answer, after) = over_a_pipe(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!((idle..idle + slack).contains(&after), "{after:?}");
+}
+
+/// With the clock stopped the server has read before what was sent before.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// A client that sends the head of a POST, its body after each of these pauses, and then only reads.
+async fn post_in_pieces(client: &mut (impl AsyncRead + AsyncWrite + Unpin), pauses: &[Duration]) -> Reply {
+    let length = pauses.len();
+    let head = format!("POST /order HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+    client.write_all(head.as_bytes()).await.expect("the pipe has room");
+    for pause in pauses {
+        sleep(*pause).await;
+        client.write_all(b"x").await.expect("the connection is open");
+    }
+    read_reply(client).await
+}
+
+/// What is answered to a client that does so.
+async fn answer_in_pieces(doubles: &Doubles, pauses: &[Duration]) -> Reply {
+    let (mut client, server_side) = tokio::io::duplex(1 << 20);
+    let serving = server::serve(server_side, front(doubles), &doubles.stopping);
+    tokio::join!(post_in_pieces(&mut client, pauses), serving).0
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_head_does_not_run_while_a_body_arrives() {
+    let pauses = [MOMENT, LIMITS.header_timeout + Duration::from_secs(1), MOMENT];
+    let reply = answer_in_pieces(&Doubles::new(), &pauses).await;
+    assert_eq!(reply.status, 202, "{}", reply.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_head_does_not_run_while_a_commit_is_waited_for() {
+    let doubles = Doubles::new();
+    doubles.intake.take(LIMITS.header_timeout * 3);
+    let reply = answer_in_pieces(&doubles, &[MOMENT]).await;
+    assert_eq!(reply.status, 202, "{}", reply.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_being_committed_at_the_stop_is_answered() {
+    let doubles = Doubles::new();
+    doubles.intake.take(server::LINGER * 4);
+    let (mut client, server_side) = tokio::io::duplex(1 << 20);
+    let stop = CancellationToken::new();
+    let stopping = async {
+        sleep(server::LINGER).await;
+        stop.cancel();
+    };
+    let (reply, (), ()) = tokio::join!(
+        post_in_pieces(&mut client, &[MOMENT]),
+        server::serve(server_side, front(&doubles), &stop),
+        stopping,
+    );
+    assert_eq!(reply.status, 202, "{}", reply.body);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use tokio::{
 use super::{DOCUMENT, Doubles, Server, UID, start_with};
 use crate::http::{
     Token, Tokens,
-    feed::{self, MAX_STREAMS},
+    feed::{self, FOR_ADMINS, MAX_STREAMS},
 };
 
 const ADMIN: &str = "the token of an administrator";
@@ -80,7 +80,7 @@ fn whoever_comes_without_a_token_leaves_streams_to_administrators() {
     let shared = Doubles::new().shared();
     let open: Vec<_> = std::iter::from_fn(|| shared.feed.join(false)).collect();
     let admins: Vec<_> = std::iter::from_fn(|| shared.feed.join(true)).collect();
-    assert_eq!((open.len(), admins.len()), (MAX_STREAMS - 16, 16));
+    assert_eq!((open.len(), admins.len()), (MAX_STREAMS - FOR_ADMINS, FOR_ADMINS));
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,6 +44,7 @@ const LIMITS: Limits = Limits {
 #[derive(Debug, Default)]
 struct TestIntake {
     refusal: Mutex<Option<SubmitError>>,
+    takes: Mutex<Duration>,
     bug: Mutex<bool>,
     got: Mutex<Vec<Bytes>>,
 }
@@ -51,6 +52,11 @@ struct TestIntake {
 impl TestIntake {
     fn refuse(&self, error: SubmitError) {
         *self.refusal.lock().expect("not poisoned") = Some(error);
+    }
+
+    /// How long each commit takes from now on.
+    fn take(&self, time: Duration) {
+        *self.takes.lock().expect("not poisoned") = time;
     }
 
     fn got(&self) -> Vec<Bytes> {
@@ -63,6 +69,8 @@ impl Intake for TestIntake {
     async fn submit(&self, payload: Bytes) -> Result<Arc<str>, SubmitError> {
         let bug = *self.bug.lock().expect("not poisoned");
         assert!(!bug, "a bug that a test put here");
+        let takes = *self.takes.lock().expect("not poisoned");
+        tokio::time::sleep(takes).await;
         if let Some(error) = self.refusal.lock().expect("not poisoned").clone() {
             return Err(error);
         }

@@ -17,9 +17,9 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Doubles, MAX_MESSAGE_BYTES, start, start_with};
+use super::{Doubles, LIMITS, MAX_MESSAGE_BYTES, start, start_with};
 use crate::{
-    http::{Token, Tokens, intake},
+    http::{Api, MAX_UPLOADS, Shared, Token, Tokens, intake},
     inbox::SubmitError,
 };
 
@@ -124,6 +124,41 @@ async fn a_body_that_comes_too_slowly_is_408() {
     let peer = ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1)));
     let problem = intake::post(State(doubles.shared()), peer, request).await.expect_err("a byte a second");
     assert_eq!(problem.into_response().status(), StatusCode::REQUEST_TIMEOUT);
+}
+
+/// More than a body may have without a place, its second half after `pause`.
+fn large(pause: Duration) -> Request {
+    let half = Bytes::from(vec![b'x'; 20 << 10]);
+    let halves = futures_util::stream::iter([Duration::ZERO, pause]).then(move |pause| {
+        let half = half.clone();
+        async move {
+            tokio::time::sleep(pause).await;
+            Ok::<_, std::io::Error>(half)
+        }
+    });
+    Request::post("/order").header("host", "localhost").body(Body::from_stream(halves)).expect("a request")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_is_not_blamed_for_the_time_that_its_body_waits_for_a_place() {
+    let doubles = Doubles::new();
+    let shared = Shared::new(Api { max_message_bytes: 256 << 10, ..doubles.api(Tokens::default()) });
+    let peer = ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1)));
+    let places = u32::try_from(MAX_UPLOADS).expect("a few");
+    let taken = shared.uploads.acquire_many(places).await.expect("never closed");
+
+    let problem = intake::post(State(Arc::clone(&shared)), peer, large(Duration::ZERO)).await;
+    let answer = problem.expect_err("no place gets free").into_response();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers()["retry-after"], "1");
+
+    let freeing = async {
+        tokio::time::sleep(LIMITS.body_timeout - Duration::from_millis(1)).await;
+        drop(taken);
+    };
+    let posting = intake::post(State(Arc::clone(&shared)), peer, large(Duration::from_secs(1)));
+    let (answer, ()) = tokio::join!(posting, freeing);
+    drop(answer.expect("it has its own time after the wait"));
 }
 
 #[tokio::test]

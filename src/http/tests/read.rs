@@ -116,6 +116,28 @@ async fn a_flood_of_unknown_uids_asks_the_store_with_a_few_at_once_and_the_rest_
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_gets_no_turn_is_told_whether_that_is_the_store_s_doing() {
+    let doubles = Doubles::new();
+    doubles.store.pause();
+    let shared = doubles.shared();
+    let ask = async |uid: String| {
+        let request = Request::get(format!("/order/{uid}")).body(Body::empty()).expect("a request");
+        orders::get(State(Arc::clone(&shared)), request).await.expect_err("it is not there")
+    };
+    let hanging = futures_util::future::join_all((0..LIMITS.max_lookups).map(|n| ask(format!("hangs-{n}"))));
+    let told = async {
+        let health = &doubles.store_health;
+        health.up();
+        let busy = format!("{:?}", ask("one".to_owned()).await);
+        health.down("gone");
+        (busy, format!("{:?}", ask("another".to_owned()).await))
+    };
+    let (_, (busy, down)) = tokio::join!(hanging, told);
+    assert!(busy.contains("HTTP_MAX_LOOKUPS") && busy.contains("/healthz"), "{busy}");
+    assert!(down.contains("the database does not answer"), "{down}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn readers_of_one_uid_share_a_look_up() {
     let doubles = Doubles::new();
     doubles.store.commit(UID, DOCUMENT);

@@ -7,16 +7,21 @@ use crate::store::{
     report::source,
 };
 
-const SELECT_OPEN: &str = "
-    SELECT first, last, before_ns, lost, seen_at FROM gaps
-    WHERE source = $1 AND channel = $2 AND closed_at IS NULL ORDER BY before_ns, first";
+/// What is missing, and what came of the same gaps.
+const SELECT: &str = "
+    SELECT first, last, before_ns, lost, seen_at, closed_at FROM gaps
+    WHERE source = $1 AND channel = $2 AND (closed_at IS NULL OR before_ns IN (
+        SELECT before_ns FROM gaps WHERE source = $1 AND channel = $2 AND closed_at IS NULL))
+    ORDER BY before_ns, first";
 const DELETE: &str = "
-    DELETE FROM gaps WHERE source = $1 AND channel = $2 AND before_ns = $3 AND first = $4";
+    DELETE FROM gaps USING unnest($3::bigint[], $4::bigint[]) AS gone (before_ns, first)
+    WHERE source = $1 AND channel = $2 AND gaps.before_ns = gone.before_ns AND gaps.first = gone.first";
 const DELETE_OLD: &str = "DELETE FROM gaps WHERE closed_at < $1";
-/// A conflict is a repetition, or the end of a gap whose beginning came: the later word holds.
-const INSERT: &str = "
+const PUT: &str = "
     INSERT INTO gaps (source, channel, first, last, before_ns, lost, seen_at, closed_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) 
+    SELECT $1, $2, first, last, before_ns, lost, seen_at, closed_at
+    FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::timestamptz[], $8::timestamptz[])
+        AS gap (first, last, before_ns, lost, seen_at, closed_at)
     ON CONFLICT (source, channel, before_ns, first) DO UPDATE
     SET last = excluded.last, lost = excluded.lost, seen_at = excluded.seen_at, closed_at = excluded.closed_at";
 const COUNT_LOST: &str = "SELECT count(*) FROM gaps WHERE lost AND closed_at IS NULL";
@@ -30,7 +35,8 @@ pub(super) async fn missing(
     of: SourceKind,
     channel: &str,
 ) -> sqlx::Result<Vec<Gap>> {
-    Ok(open(connection, of, channel).await?.into_iter().map(|row| row.gap).collect())
+    let rows = rows(connection, of, channel).await?;
+    Ok(rows.into_iter().filter(|row| row.closed_at.is_none()).map(|row| row.gap).collect())
 }
 
 /// See [`Store::keep_missing`](crate::store::Store::keep_missing).
@@ -40,31 +46,35 @@ pub(super) async fn keep_missing(
     channel: &str,
     gaps: &[Gap],
 ) -> sqlx::Result<u64> {
-    let rows = open(connection, of, channel).await?;
+    let rows = rows(connection, of, channel).await?;
     let now = time::OffsetDateTime::now_utc();
-    let Rewritten { gone, new, newly_lost } = rewritten(&rows, gaps, now);
-    for row in gone {
+    let Rewritten { gone, put, newly_lost } = rewritten(&rows, gaps, now);
+    if !gone.is_empty() {
+        let (before_ns, first): (Vec<i64>, Vec<i64>) = gone.into_iter().unzip();
         sqlx::query(DELETE)
             .bind(of.as_str())
             .bind(channel)
-            .bind(row.gap.before_ns)
-            .bind(row.gap.first)
+            .bind(before_ns)
+            .bind(first)
             .execute(&mut *connection)
             .await?;
     }
-    sqlx::query(DELETE_OLD).bind(now - KEPT).execute(&mut *connection).await?;
-    for row in new {
-        sqlx::query(INSERT)
+    if !put.is_empty() {
+        sqlx::query(PUT)
             .bind(of.as_str())
             .bind(channel)
-            .bind(row.gap.first)
-            .bind(row.gap.last)
-            .bind(row.gap.before_ns)
-            .bind(row.gap.lost)
-            .bind(row.seen_at)
-            .bind(row.closed_at)
+            .bind(put.iter().map(|row| row.gap.first).collect::<Vec<_>>())
+            .bind(put.iter().map(|row| row.gap.last).collect::<Vec<_>>())
+            .bind(put.iter().map(|row| row.gap.before_ns).collect::<Vec<_>>())
+            .bind(put.iter().map(|row| row.gap.lost).collect::<Vec<_>>())
+            .bind(put.iter().map(|row| row.seen_at).collect::<Vec<_>>())
+            .bind(put.iter().map(|row| row.closed_at).collect::<Vec<_>>())
             .execute(&mut *connection)
             .await?;
+    }
+    // Only then are there more of them than before.
+    if put.iter().any(|row| row.closed_at.is_some()) {
+        sqlx::query(DELETE_OLD).bind(now - KEPT).execute(connection).await?;
     }
     Ok(newly_lost)
 }
@@ -87,8 +97,8 @@ pub(super) async fn gaps(connection: &mut PgConnection, limit: usize) -> sqlx::R
     Ok((open, reports.collect::<sqlx::Result<_>>()?))
 }
 
-async fn open(connection: &mut PgConnection, of: SourceKind, channel: &str) -> sqlx::Result<Vec<Row>> {
-    let rows = sqlx::query(SELECT_OPEN).bind(of.as_str()).bind(channel).fetch_all(connection).await?;
+async fn rows(connection: &mut PgConnection, of: SourceKind, channel: &str) -> sqlx::Result<Vec<Row>> {
+    let rows = sqlx::query(SELECT).bind(of.as_str()).bind(channel).fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             let gap = Gap {
@@ -97,7 +107,7 @@ async fn open(connection: &mut PgConnection, of: SourceKind, channel: &str) -> s
                 before_ns: column(row, 2)?,
                 lost: column(row, 3)?,
             };
-            Ok(Row { gap, seen_at: column(row, 4)?, closed_at: None })
+            Ok(Row { gap, seen_at: column(row, 4)?, closed_at: column(row, 5)? })
         })
         .collect()
 }

@@ -194,6 +194,18 @@ impl Store for Postgres {
         call!(self.pipeline, BEGIN, record::postpone(id))
     }
 
+    async fn room_for(&self, bytes: usize) -> Result<()> {
+        self.pipeline
+            .bounded(self.timeout, "record", async {
+                let mut lease = self.pipeline.begin(BEGIN).await?;
+                match record::take_room(&mut lease, bytes).await {
+                    Ok(()) => lease.roll_back().await,
+                    Err(error) => lease.end(Err(error)).await,
+                }
+            })
+            .await
+    }
+
     async fn document(&self, order_uid: &str) -> Result<Option<Bytes>> {
         call!(self.readers, read::document(order_uid))
     }

@@ -25,6 +25,9 @@ const UPSERT_CHANNELS: &str = "
         SET last_sequence = excluded.last_sequence, last_published_at_ns = excluded.last_published_at_ns
         WHERE (excluded.last_published_at_ns, excluded.last_sequence)
             > (channels.last_published_at_ns, channels.last_sequence)";
+const TAKE_ROOM: &str = "
+    INSERT INTO inbox (message_id, source, channel, sequence, published_at_ns, payload)
+    VALUES ($1, 'http', 'room', 0, 0, $2)";
 const POSTPONE: &str = "UPDATE inbox SET attempts = attempts + 1 WHERE id = $1 RETURNING attempts";
 
 /// See [`Store::record`](crate::store::Store::record).
@@ -126,6 +129,14 @@ async fn insert(
         .bind(messages.iter().map(|message| &*message.payload).collect::<Vec<&[u8]>>())
         .fetch_all(connection)
         .await
+}
+
+/// Writes a message of so many bytes, which is to be rolled back: the table has grown by then, or could not.
+pub(super) async fn take_room(connection: &mut PgConnection, bytes: usize) -> sqlx::Result<()> {
+    // Nothing that PostgreSQL could compress.
+    let payload: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(bytes).collect();
+    let message_id = format!("room:{:032x}", fastrand::u128(..));
+    sqlx::query(TAKE_ROOM).bind(message_id).bind(payload).execute(connection).await.map(drop)
 }
 
 /// See [`Store::postpone`](crate::store::Store::postpone).

@@ -17,6 +17,12 @@ const INSERT_DEAD_LETTERS: &str = "
         AS letter (message_id, source, channel, sequence, published_at_ns, order_uid, reason, errors, payload, received_at,
             parent_id)
     ON CONFLICT (message_id) DO NOTHING RETURNING message_id";
+/// Locks in the order in which those who resolve dead letters do.
+const WRITE_TO_PARENTS: &str = "
+    WITH parent AS (SELECT id FROM dead_letters WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE)
+    UPDATE dead_letters SET replay_outcome = replay.outcome, replay_order_uid = replay.order_uid
+    FROM parent, unnest($1::bigint[], $2::text[], $3::text[]) AS replay (id, outcome, order_uid)
+    WHERE dead_letters.id = parent.id AND parent.id = replay.id";
 
 /// What became of a batch.
 #[derive(Debug)]
@@ -38,10 +44,12 @@ pub(super) async fn settle(
     let mut taken = take(connection, batch).await?;
     let mut outcomes = vec![None; batch.len()];
     let mut accepted = Vec::with_capacity(batch.len());
-    let mut rejected = Vec::new();
+    let (mut rejected, mut replays) = (Vec::new(), Vec::new());
     for (index, settlement) in batch.iter().enumerate() {
         // Removing it makes sure that a row which is named twice counts once.
         let Some(row) = taken.remove(&settlement.row.id) else { continue };
+        let parent_id: Option<i64> = column(&row, 2)?;
+        replays.extend(parent_id.map(|parent_id| (parent_id, index)));
         match settlement.decision {
             Decision::Accept(order) => {
                 accepted.push(Accepted { index, message: &settlement.row.message, order });
@@ -51,7 +59,7 @@ pub(super) async fn settle(
                 settlement,
                 refusal,
                 received_at: column(&row, 1)?,
-                parent_id: column(&row, 2)?,
+                parent_id,
             }),
         }
     }
@@ -65,6 +73,11 @@ pub(super) async fn settle(
         let new = buried.contains(&*settlement.row.message.message_id);
         outcomes[*index] = Some(if new { Outcome::Rejected } else { Outcome::Unchanged });
     }
+    let became = replays
+        .into_iter()
+        .map(|(parent_id, index)| (parent_id, outcomes[index].map(Outcome::as_str), batch[index].order_uid()))
+        .collect();
+    write_to_parents(connection, became).await?;
     let mut tally = Tally::default();
     for (settlement, outcome) in batch.iter().zip(&outcomes) {
         if let Some(outcome) = outcome {
@@ -130,4 +143,21 @@ async fn bury(connection: &mut PgConnection, rejected: &[Rejected<'_>]) -> sqlx:
         .iter()
         .map(|row| column(row, 0))
         .collect()
+}
+
+/// Writes to dead letters what their replays became: outcome and uid.
+async fn write_to_parents(
+    connection: &mut PgConnection,
+    became: Vec<(i64, Option<&str>, Option<&str>)>,
+) -> sqlx::Result<()> {
+    if became.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(WRITE_TO_PARENTS)
+        .bind(became.iter().map(|(parent_id, ..)| *parent_id).collect::<Vec<_>>())
+        .bind(became.iter().map(|(_, outcome, _)| *outcome).collect::<Vec<_>>())
+        .bind(became.iter().map(|(.., order_uid)| *order_uid).collect::<Vec<_>>())
+        .execute(connection)
+        .await
+        .map(drop)
 }

@@ -1,56 +1,61 @@
-use sqlx::SqliteConnection;
+use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use super::{date::rfc3339, insert::column, read::length, record, report::parsed, settle::json};
 use crate::store::{
     Lineage, Load, Matching, OpenLetter, Parent, Replay, ReplayState, Selection, SourceKind, Stretch,
-    desk::replay_id,
+    desk::{Traces, replay_id},
     ledger::{RECEIVED, Tally},
     report::decode,
 };
 
 /// The open ones of a selection in a stretch of ids.
 macro_rules! open {
-    ($what:literal, $end:literal) => {
+    ($what:literal, $which:literal, $end:literal) => {
         concat!(
             "SELECT ",
             $what,
             " FROM dead_letters
-            WHERE resolution = 'open' AND id > ?1 AND id <= ?2
-                AND (?3 IS NULL OR reason = ?3) AND (?4 IS NULL OR instr(errors, ?4) > 0) AND (?5 IS NULL OR order_uid = ?5)
+            WHERE resolution = 'open' AND id > ?1 AND id <= ?2 AND ",
+            $which,
+            " AND (?3 IS NULL OR reason = ?3) AND (?4 IS NULL OR instr(errors, ?4) > 0)
                 AND (?6 IS NULL OR rejected_at >= strftime('%Y-%m-%dT%H:%M:%fZ', ?6))
                 AND (?7 IS NULL OR rejected_at < strftime('%Y-%m-%dT%H:%M:%fZ', ?7)) ",
             $end
         )
     };
 }
-const COUNT_OPEN: &str = open!("count(*), max(id)", "");
-const SELECT_OPEN: &str = open!("id, length(payload)", "ORDER BY id LIMIT ?8");
+const COUNT_OPEN: &str = open!("count(*), max(id)", "?5 IS NULL", "");
+const SELECT_OPEN: &str = open!("id, length(payload)", "?5 IS NULL", "ORDER BY id LIMIT ?8");
+/// Of a uid, found in its index.
+pub(super) const COUNT_OPEN_OF_UID: &str = open!("count(*), max(id)", "order_uid = ?5", "");
+pub(super) const SELECT_OPEN_OF_UID: &str =
+    open!("id, length(payload)", "order_uid = ?5", "ORDER BY id LIMIT ?8");
 const COUNT_REPLAYS: &str =
     "SELECT count(*), coalesce(sum(length(payload)), 0) FROM inbox WHERE source = 'replay'";
 /// The write lock is held, so they stay open until they are resolved.
 const SELECT_STILL_OPEN: &str = "
     SELECT id, channel FROM dead_letters
     WHERE id IN (SELECT value FROM json_each(?)) AND resolution = 'open' ORDER BY id";
-const RESOLVE: &str = "
+const SET_REPLAYED: &str = "
     UPDATE dead_letters
-    SET resolution = ?2, resolved_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), resolved_by = ?3, note = ?4
+    SET resolution = 'replayed', resolved_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), resolved_by = ?2,
+        replay_edited = coalesce(payload <> ?3, 0)
+    WHERE id IN (SELECT value FROM json_each(?1)) AND resolution = 'open'";
+const SET_DISCARDED: &str = "
+    UPDATE dead_letters
+    SET resolution = 'discarded', resolved_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), resolved_by = ?2, note = ?3
     WHERE id IN (SELECT value FROM json_each(?1)) AND resolution = 'open'";
 const INSERT_REPLAYS: &str = "
     INSERT INTO inbox (message_id, source, channel, sequence, published_at_ns, payload, parent_id)
     SELECT 'replay:' || id || '.1', 'replay', channel, sequence, published_at_ns, coalesce(?2, payload), id
     FROM dead_letters WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY id";
-const SELECT_LETTER: &str = "
-    SELECT letter.resolution, parent.id, parent.resolution, parent.rejected_at
-    FROM dead_letters AS letter LEFT JOIN dead_letters AS parent ON parent.id = letter.parent_id WHERE letter.id = ?";
-/// One statement, so that a replay which is settled meanwhile is in one of its places.
-const SELECT_REPLAY: &str = "
-    SELECT place, order_uid, id, bytes <> (SELECT payload FROM dead_letters WHERE id = ?2)
-    FROM (
-        SELECT 'pending' AS place, NULL AS order_uid, NULL AS id, payload AS bytes FROM inbox WHERE message_id = ?1
-        UNION ALL SELECT 'order', order_uid, NULL, document FROM orders WHERE source = 'replay' AND message_id = ?1
-        UNION ALL SELECT 'history', order_uid, NULL, document FROM order_history WHERE message_id = ?1
-        UNION ALL SELECT 'dead_letter', NULL, id, payload FROM dead_letters WHERE message_id = ?1
-    ) LIMIT 1";
+/// One statement, so that a replay which is settled meanwhile is either pending or has left all its traces.
+const SELECT_LINEAGE: &str = "
+    SELECT letter.resolution, parent.id, parent.resolution, parent.rejected_at,
+        letter.replay_edited, letter.replay_outcome, letter.replay_order_uid,
+        (SELECT again.id FROM dead_letters AS again WHERE again.message_id = 'replay:' || letter.id || '.1'),
+        EXISTS (SELECT 1 FROM order_history AS former WHERE former.message_id = 'replay:' || letter.id || '.1')
+    FROM dead_letters AS letter LEFT JOIN dead_letters AS parent ON parent.id = letter.parent_id WHERE letter.id = ?1";
 
 /// See [`Store::count_open`](crate::store::Store::count_open).
 pub(super) async fn count_open(
@@ -58,7 +63,7 @@ pub(super) async fn count_open(
     selection: &Selection,
     stretch: Stretch,
 ) -> sqlx::Result<Matching> {
-    let row = selected(COUNT_OPEN, selection, stretch).fetch_one(connection).await?;
+    let row = selected(COUNT_OPEN, COUNT_OPEN_OF_UID, selection, stretch).fetch_one(connection).await?;
     Ok(Matching { letters: column(&row, 0)?, last: column(&row, 1)? })
 }
 
@@ -69,7 +74,7 @@ pub(super) async fn open_letters(
     stretch: Stretch,
     limit: usize,
 ) -> sqlx::Result<Vec<OpenLetter>> {
-    let rows = selected(SELECT_OPEN, selection, stretch)
+    let rows = selected(SELECT_OPEN, SELECT_OPEN_OF_UID, selection, stretch)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await?;
@@ -77,11 +82,12 @@ pub(super) async fn open_letters(
 }
 
 fn selected<'q>(
-    sql: &'static str,
+    of_any: &'static str,
+    of_uid: &'static str,
     selection: &'q Selection,
     stretch: Stretch,
 ) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
-    sqlx::query(sql)
+    sqlx::query(if selection.order_uid.is_some() { of_uid } else { of_any })
         .bind(stretch.after)
         .bind(stretch.up_to)
         .bind(selection.reason.as_deref())
@@ -107,7 +113,7 @@ pub(super) async fn replay(
 ) -> sqlx::Result<Vec<i64>> {
     let open = sqlx::query(SELECT_STILL_OPEN).bind(json(&ids)).fetch_all(&mut *connection).await?;
     let ids = open.iter().map(|row| column(row, 0)).collect::<sqlx::Result<Vec<i64>>>()?;
-    resolve(connection, &ids, "replayed", None, by).await?;
+    sqlx::query(SET_REPLAYED).bind(json(&ids)).bind(by).bind(edited).execute(&mut *connection).await?;
     sqlx::query(INSERT_REPLAYS).bind(json(&ids)).bind(edited).execute(&mut *connection).await?;
     let mut tally = Tally::default();
     for row in &open {
@@ -126,47 +132,32 @@ pub(super) async fn discard(
 ) -> sqlx::Result<Vec<i64>> {
     let open = sqlx::query(SELECT_STILL_OPEN).bind(json(&ids)).fetch_all(&mut *connection).await?;
     let ids = open.iter().map(|row| column(row, 0)).collect::<sqlx::Result<Vec<i64>>>()?;
-    resolve(connection, &ids, "discarded", note, by).await?;
+    sqlx::query(SET_DISCARDED).bind(json(&ids)).bind(by).bind(note).execute(connection).await?;
     Ok(ids)
-}
-
-async fn resolve(
-    connection: &mut SqliteConnection,
-    ids: &[i64],
-    resolution: &str,
-    note: Option<&str>,
-    by: &str,
-) -> sqlx::Result<()> {
-    sqlx::query(RESOLVE)
-        .bind(json(&ids))
-        .bind(resolution)
-        .bind(by)
-        .bind(note)
-        .execute(connection)
-        .await
-        .map(drop)
 }
 
 /// See [`Store::lineage`](crate::store::Store::lineage).
 pub(super) async fn lineage(connection: &mut SqliteConnection, id: i64) -> sqlx::Result<Option<Lineage>> {
-    let letter = sqlx::query(SELECT_LETTER).bind(id).fetch_optional(&mut *connection).await?;
+    let letter = sqlx::query(SELECT_LINEAGE).bind(id).fetch_optional(connection).await?;
     let Some(letter) = letter else { return Ok(None) };
     let parent = column::<Option<i64>>(&letter, 1)?.map(|id| -> sqlx::Result<Parent> {
         Ok(Parent { id, resolution: parsed(&letter, 2)?, rejected_at: column(&letter, 3)? })
     });
     let replay = match column(&letter, 0)? {
-        "replayed" => Some(became(connection, id).await?),
+        "replayed" => Some(became(&letter, id)?),
         _ => None,
     };
     Ok(Some(Lineage { parent: parent.transpose()?, replay }))
 }
 
-async fn became(connection: &mut SqliteConnection, id: i64) -> sqlx::Result<Replay> {
-    let message_id = replay_id(id);
-    let row = sqlx::query(SELECT_REPLAY).bind(&message_id).bind(id).fetch_optional(connection).await?;
-    let Some(row) = row else {
-        return Ok(Replay { message_id, edited: None, state: ReplayState::Unchanged });
+fn became(letter: &SqliteRow, id: i64) -> sqlx::Result<Replay> {
+    let outcome = column::<Option<&str>>(letter, 5)?.map(str::parse).transpose().map_err(decode)?;
+    let traces = Traces {
+        outcome,
+        order_uid: column(letter, 6)?,
+        letter: column(letter, 7)?,
+        in_history: column(letter, 8)?,
     };
-    let state = ReplayState::of(column(&row, 0)?, column(&row, 1)?, column(&row, 2)?).map_err(decode)?;
-    Ok(Replay { message_id, edited: column(&row, 3)?, state })
+    let state = ReplayState::of(traces).map_err(decode)?;
+    Ok(Replay { message_id: replay_id(id), edited: column(letter, 4)?, state })
 }

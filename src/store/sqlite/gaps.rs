@@ -1,24 +1,31 @@
 use sqlx::SqliteConnection;
 
-use super::insert::column;
+use super::{
+    insert::{Insert, column},
+    settle::json,
+};
 use crate::store::{
     Gap, GapReport, SourceKind,
     gap::{KEPT, Rewritten, Row, rewritten},
     report::source,
 };
 
-const SELECT_OPEN: &str = "
-    SELECT first, last, before_ns, lost, seen_at FROM gaps
-    WHERE source = ?1 AND channel = ?2 AND closed_at IS NULL ORDER BY before_ns, first";
+/// What is missing, and what came of the same gaps.
+const SELECT: &str = "
+    SELECT first, last, before_ns, lost, seen_at, closed_at FROM gaps
+    WHERE source = ?1 AND channel = ?2 AND (closed_at IS NULL OR before_ns IN (
+        SELECT before_ns FROM gaps WHERE source = ?1 AND channel = ?2 AND closed_at IS NULL))
+    ORDER BY before_ns, first";
 const DELETE: &str = "
-    DELETE FROM gaps WHERE source = ?1 AND channel = ?2 AND before_ns = ?3 AND first = ?4";
+    DELETE FROM gaps
+    WHERE source = ?1 AND channel = ?2 AND (before_ns, first) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?3))";
 const DELETE_OLD: &str = "DELETE FROM gaps WHERE closed_at < ?1";
-/// A conflict is a repetition, or the end of a gap whose beginning came: the later word holds.
-const INSERT: &str = "
-    INSERT INTO gaps (source, channel, first, last, before_ns, lost, seen_at, closed_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) 
-    ON CONFLICT (source, channel, before_ns, first) DO UPDATE
-    SET last = excluded.last, lost = excluded.lost, seen_at = excluded.seen_at, closed_at = excluded.closed_at";
+const PUT: Insert = Insert {
+    head: "INSERT INTO gaps (source, channel, first, last, before_ns, lost, seen_at, closed_at)",
+    row: "(?, ?, ?, ?, ?, ?, ?, ?)",
+    tail: "ON CONFLICT (source, channel, before_ns, first) DO UPDATE
+           SET last = excluded.last, lost = excluded.lost, seen_at = excluded.seen_at, closed_at = excluded.closed_at",
+};
 const COUNT_LOST: &str = "SELECT count(*) FROM gaps WHERE lost AND closed_at IS NULL";
 const SELECT_LATEST: &str = "
     SELECT source, channel, first, last, seen_at, closed_at FROM gaps
@@ -30,7 +37,8 @@ pub(super) async fn missing(
     of: SourceKind,
     channel: &str,
 ) -> sqlx::Result<Vec<Gap>> {
-    Ok(open(connection, of, channel).await?.into_iter().map(|row| row.gap).collect())
+    let rows = rows(connection, of, channel).await?;
+    Ok(rows.into_iter().filter(|row| row.closed_at.is_none()).map(|row| row.gap).collect())
 }
 
 /// See [`Store::keep_missing`](crate::store::Store::keep_missing).
@@ -40,21 +48,19 @@ pub(super) async fn keep_missing(
     channel: &str,
     gaps: &[Gap],
 ) -> sqlx::Result<u64> {
-    let rows = open(connection, of, channel).await?;
+    let rows = rows(connection, of, channel).await?;
     let now = time::OffsetDateTime::now_utc();
-    let Rewritten { gone, new, newly_lost } = rewritten(&rows, gaps, now);
-    for row in gone {
+    let Rewritten { gone, put, newly_lost } = rewritten(&rows, gaps, now);
+    if !gone.is_empty() {
         sqlx::query(DELETE)
             .bind(of.as_str())
             .bind(channel)
-            .bind(row.gap.before_ns)
-            .bind(row.gap.first)
+            .bind(json(&gone))
             .execute(&mut *connection)
             .await?;
     }
-    sqlx::query(DELETE_OLD).bind(now - KEPT).execute(&mut *connection).await?;
-    for row in new {
-        sqlx::query(INSERT)
+    PUT.rows(&mut *connection, &put, |values, row| {
+        values
             .bind(of.as_str())
             .bind(channel)
             .bind(row.gap.first)
@@ -62,9 +68,12 @@ pub(super) async fn keep_missing(
             .bind(row.gap.before_ns)
             .bind(row.gap.lost)
             .bind(row.seen_at)
-            .bind(row.closed_at)
-            .execute(&mut *connection)
-            .await?;
+            .bind(row.closed_at);
+    })
+    .await?;
+    // Only then are there more of them than before.
+    if put.iter().any(|row| row.closed_at.is_some()) {
+        sqlx::query(DELETE_OLD).bind(now - KEPT).execute(connection).await?;
     }
     Ok(newly_lost)
 }
@@ -90,8 +99,8 @@ pub(super) async fn gaps(
     Ok((open, reports.collect::<sqlx::Result<_>>()?))
 }
 
-async fn open(connection: &mut SqliteConnection, of: SourceKind, channel: &str) -> sqlx::Result<Vec<Row>> {
-    let rows = sqlx::query(SELECT_OPEN).bind(of.as_str()).bind(channel).fetch_all(connection).await?;
+async fn rows(connection: &mut SqliteConnection, of: SourceKind, channel: &str) -> sqlx::Result<Vec<Row>> {
+    let rows = sqlx::query(SELECT).bind(of.as_str()).bind(channel).fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             let gap = Gap {
@@ -100,7 +109,7 @@ async fn open(connection: &mut SqliteConnection, of: SourceKind, channel: &str) 
                 before_ns: column(row, 2)?,
                 lost: column(row, 3)?,
             };
-            Ok(Row { gap, seen_at: column(row, 4)?, closed_at: None })
+            Ok(Row { gap, seen_at: column(row, 4)?, closed_at: column(row, 5)? })
         })
         .collect()
 }

@@ -33,6 +33,7 @@ use super::{
     FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message, OpenLetter,
     Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store, StoreStatus,
     StoredDocument, Stretch,
+    error::Failure,
     ledger::Shards,
     pool::{Pool, Session, call},
 };
@@ -158,6 +159,21 @@ impl Store for Sqlite {
 
     async fn postpone(&self, id: i64) -> Result<i32> {
         call!(self.writer, BEGIN_WRITE, record::postpone(id))
+    }
+
+    async fn room_for(&self, bytes: usize) -> Result<()> {
+        self.writer
+            .bounded(self.timeout, "record", async {
+                let mut lease = self.writer.begin(BEGIN_WRITE).await?;
+                let written = record::postpone(&mut lease, 0).await;
+                lease.end(written).await?;
+                // What is rolled back is never written, so that no statement could tell. Both files take the message.
+                match self.available_bytes() {
+                    Some(available) if available < 2 * bytes as u64 => Err(Failure::Full),
+                    _ => Ok(()),
+                }
+            })
+            .await
     }
 
     async fn document(&self, order_uid: &str) -> Result<Option<Bytes>> {

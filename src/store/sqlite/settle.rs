@@ -53,6 +53,9 @@ const INSERT_DEAD_LETTERS: Insert = Insert {
     row: "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     tail: "ON CONFLICT (message_id) DO NOTHING RETURNING message_id",
 };
+const WRITE_TO_PARENTS: &str = "
+    UPDATE dead_letters SET replay_outcome = replay.value ->> 1, replay_order_uid = replay.value ->> 2
+    FROM json_each(?) AS replay WHERE dead_letters.id = replay.value ->> 0";
 
 /// See [`Store::settle`](crate::store::Store::settle).
 pub(super) async fn settle(
@@ -63,10 +66,12 @@ pub(super) async fn settle(
     let mut taken = take(connection, batch).await?;
     let mut outcomes = vec![None; batch.len()];
     let mut accepted = Vec::with_capacity(batch.len());
-    let mut rejected = Vec::new();
+    let (mut rejected, mut replays) = (Vec::new(), Vec::new());
     for (index, settlement) in batch.iter().enumerate() {
         // Removing it makes sure that a row which is named twice counts once.
         let Some(row) = taken.remove(&settlement.row.id) else { continue };
+        let parent_id: Option<i64> = column(&row, 2)?;
+        replays.extend(parent_id.map(|parent_id| (parent_id, index)));
         match settlement.decision {
             Decision::Accept(order) => {
                 accepted.push(Accepted { index, message: &settlement.row.message, order });
@@ -76,7 +81,7 @@ pub(super) async fn settle(
                 settlement,
                 refusal,
                 received_at: column(&row, 1)?,
-                parent_id: column(&row, 2)?,
+                parent_id,
             }),
         }
     }
@@ -88,6 +93,11 @@ pub(super) async fn settle(
         let new = buried.contains(&*settlement.row.message.message_id);
         outcomes[*index] = Some(if new { Outcome::Rejected } else { Outcome::Unchanged });
     }
+    let became = replays
+        .into_iter()
+        .map(|(parent_id, index)| (parent_id, outcomes[index].map(Outcome::as_str), batch[index].order_uid()))
+        .collect();
+    write_to_parents(connection, became).await?;
     let mut tally = Tally::default();
     for (settlement, outcome) in batch.iter().zip(&outcomes) {
         if let Some(outcome) = outcome {
@@ -253,6 +263,17 @@ async fn bury(connection: &mut SqliteConnection, rejected: &[Rejected<'_>]) -> s
         .iter()
         .map(|row| column(row, 0))
         .collect()
+}
+
+/// Writes to dead letters what their replays became: outcome and uid.
+async fn write_to_parents(
+    connection: &mut SqliteConnection,
+    became: Vec<(i64, Option<&str>, Option<&str>)>,
+) -> sqlx::Result<()> {
+    if became.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(WRITE_TO_PARENTS).bind(json(&became)).execute(connection).await.map(drop)
 }
 
 /// An array for `json_each`.

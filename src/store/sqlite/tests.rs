@@ -47,6 +47,16 @@ async fn a_full_disk_is_transient_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_disk_that_lacks_the_room_that_is_asked_for_is_full() {
+    let (store, _folder) = store().await;
+    store.room_for(1).await.expect("there is room");
+    let available = store.available_bytes().expect("a real file system");
+    let bytes = usize::try_from(available).expect("it fits");
+    let error = store.room_for(bytes).await.expect_err("both files take the message");
+    assert_eq!((error.class, error.code.as_deref()), (Class::Transient, Some("13")), "{error}");
+}
+
+#[tokio::test]
 async fn commits_are_synced_and_rows_refer_to_rows() {
     let (store, _folder) = store().await;
     for (pragma, value) in [("synchronous", 2), ("foreign_keys", 1), ("wal_autocheckpoint", 10_000)] {
@@ -101,6 +111,14 @@ async fn each_set_of_filters_has_an_index_in_the_order_of_the_list() {
         (
             report::SELECT_OF_BOTH,
             "SEARCH dead_letters USING INDEX dead_letters_resolution_reason (resolution=? AND reason=? AND id<?)",
+        ),
+        (
+            desk::COUNT_OPEN_OF_UID,
+            "SEARCH dead_letters USING INDEX dead_letters_order_uid (order_uid=? AND id>? AND id<?)",
+        ),
+        (
+            desk::SELECT_OPEN_OF_UID,
+            "SEARCH dead_letters USING INDEX dead_letters_order_uid (order_uid=? AND id>? AND id<?)",
         ),
         (
             browse::COUNT_OPEN_BY_REASON,

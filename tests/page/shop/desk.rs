@@ -11,7 +11,7 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode, Uri, header::RETRY_AFTER},
     response::{IntoResponse, Response},
@@ -20,6 +20,7 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::{Shop, json_of, problem};
 
@@ -33,6 +34,7 @@ pub(super) struct Desk {
     sent: Mutex<Vec<String>>,
     mishaps: Mutex<VecDeque<Mishap>>,
     room: AtomicUsize,
+    holding: watch::Sender<bool>,
 }
 
 impl Default for Desk {
@@ -42,6 +44,7 @@ impl Default for Desk {
             sent: Mutex::default(),
             mishaps: Mutex::default(),
             room: AtomicUsize::new(usize::MAX),
+            holding: watch::Sender::default(),
         }
     }
 }
@@ -97,6 +100,11 @@ impl Shop {
         self.desk.mishaps.lock().unwrap().push_back(mishap);
     }
 
+    /// Whether what is answered to changes is held back until it is not.
+    pub(in crate::page) fn hold(&self, holding: bool) {
+        self.desk.holding.send_replace(holding);
+    }
+
     /// How many more replays of a bulk there is room for.
     pub(in crate::page) fn room(&self, letters: usize) {
         self.desk.room.store(letters, Ordering::SeqCst);
@@ -120,7 +128,7 @@ impl Shop {
         self.desk.sent.lock().unwrap().push(request);
         let mishap = self.desk.mishaps.lock().unwrap().pop_front();
         let letters = &mut *self.desk.letters.lock().unwrap();
-        match mishap {
+        let answer = match mishap {
             Some(Mishap::Refused(status, detail)) => {
                 problem(StatusCode::from_u16(status).unwrap(), detail).into_response()
             }
@@ -130,7 +138,13 @@ impl Shop {
             }
             Some(Mishap::Dropped) => broken_off(),
             None => make(letters),
-        }
+        };
+        let mut holding = self.desk.holding.subscribe();
+        let released = futures_util::stream::once(async move {
+            holding.wait_for(|holding| !holding).await.unwrap();
+            Ok(Bytes::new())
+        });
+        answer.map(|body| Body::from_stream(released.chain(body.into_data_stream())))
     }
 }
 
@@ -334,8 +348,8 @@ async fn bulk(State(shop): State<Arc<Shop>>, uri: Uri, headers: HeaderMap, body:
             made += 1;
         }
         shop.desk.room.fetch_sub(made, Ordering::SeqCst);
-        let left = set.iter().filter(|id| **id > last).count();
-        let mut step = json!({ done: made, "after": last, "remaining": left });
+        let more = set.iter().any(|id| *id > last);
+        let mut step = json!({ done: made, "after": last, "more": more });
         if action == "replay" {
             step["passed_over"] = json!(passed_over);
         }
