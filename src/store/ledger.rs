@@ -1,6 +1,9 @@
 //! What the stores share about the ledger and the channels.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicI16, Ordering},
+};
 
 use super::{ChannelLedger, Message, Outcome, Outcomes, SourceKind};
 
@@ -10,9 +13,19 @@ pub(super) const RECEIVED: &str = "received";
 /// Rows that one line of the ledger is spread over.
 const SHARDS: i16 = 16;
 
-/// The shard of one handle: lanes of one process that share a store rarely meet, instances hardly ever.
-pub(super) fn random_shard() -> i16 {
-    fastrand::i16(0..SHARDS)
+/// The shards that the transactions of one handle count in, each in turn, so that those that overlap don't wait for each other.
+/// Handles begin anywhere, so instances rarely meet.
+#[derive(Debug)]
+pub(super) struct Shards(AtomicI16);
+
+impl Shards {
+    pub(super) fn new() -> Self {
+        Self(AtomicI16::new(fastrand::i16(0..SHARDS)))
+    }
+
+    pub(super) fn next(&self) -> i16 {
+        self.0.fetch_add(1, Ordering::Relaxed).rem_euclid(SHARDS)
+    }
 }
 
 /// Counts messages; its lines come out sorted, which is the order in which their locks are taken.

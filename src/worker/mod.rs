@@ -1,7 +1,8 @@
 //! The worker validates what is recorded, settles it batch by batch, shows readers what changed, and then acks.
 //!
-//! [`Worker`] is the loop, `prepared` a message with its verdict, `settle` what to do when the store refuses a batch,
-//! `postponed` the rows that fail alone, and [`Recovery`] brings back rows of the inbox that nobody holds.
+//! [`Worker`] is the loop, which keeps two batches under way, `prepared` a message with its verdict, `settle` what to do when
+//! the store refuses a batch, `uids` keeps the commits of one uid in order, `postponed` has the rows that fail alone, and
+//! [`Recovery`] brings back rows of the inbox that nobody holds.
 
 mod postponed;
 mod prepared;
@@ -9,9 +10,11 @@ mod recovery;
 mod settle;
 #[cfg(test)]
 mod statements;
+mod uids;
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -21,21 +24,42 @@ use crate::{
     telemetry::Part,
 };
 
-use postponed::Postponed;
-use prepared::prepare;
+use postponed::{Failing, Postponed};
+use prepared::{Prepared, prepare};
+use uids::Uids;
 
 pub use recovery::Recovery;
+
+/// Batches under way at once. While the store works on one commit, this process prepares the next and the store takes its
+/// statements; with a third nothing was gained on two cores (docs/PERFORMANCE.md).
+const LANES: usize = 2;
 
 /// Settles what the inbox holds.
 #[derive(Debug)]
 pub struct Worker {
+    lane: Lane,
+    queue: Batches<Held>,
+    postponed: Postponed,
+}
+
+/// What each batch needs on its way; all lanes share it.
+#[derive(Debug)]
+struct Lane {
     store: Arc<dyn Store>,
     cache: Arc<Cache>,
     in_flight: Arc<InFlight>,
-    queue: Batches<Held>,
-    postponed: Postponed,
+    uids: Uids,
     max_message_bytes: usize,
     health: Part,
+}
+
+/// What became of a batch.
+struct Worked {
+    /// What was settled, but for the rows that are in `failing`.
+    batch: Vec<Held>,
+    failing: Vec<Failing>,
+    /// What did not fit into one transaction.
+    left: Vec<Held>,
 }
 
 impl Worker {
@@ -50,46 +74,51 @@ impl Worker {
         max_message_bytes: usize,
         health: Part,
     ) -> Self {
-        let queue = Batches::new(held, batch_size, BATCH_BYTES);
-        Self { store, cache, in_flight, queue, postponed: Postponed::default(), max_message_bytes, health }
+        let lane = Lane { store, cache, in_flight, uids: Uids::default(), max_message_bytes, health };
+        Self { lane, queue: Batches::new(held, batch_size, BATCH_BYTES), postponed: Postponed::default() }
     }
 
     /// Settles until every sender of the queue is gone and the queue is empty. Rows that fail alone do not hold that up:
     /// they stay in the inbox for the next start.
-    pub async fn run(mut self) {
-        loop {
-            let batch = tokio::select! {
+    pub async fn run(self) {
+        let Self { lane, mut queue, mut postponed } = self;
+        let mut lanes = FuturesUnordered::new();
+        let mut drained = false;
+        while !(drained && lanes.is_empty()) {
+            tokio::select! {
                 biased;
-                due = self.postponed.due() => {
-                    // To the front of the queue, which cuts them into batches.
-                    self.queue.put_back(due);
-                    continue;
+                Some(Worked { batch, failing, left }) = lanes.next() => {
+                    drained = false;
+                    queue.put_back(left);
+                    postponed.hold(batch, &failing);
+                    lane.health.set_details(postponed.names());
                 }
-                batch = self.queue.next() => match batch {
-                    Some(batch) => batch,
-                    None => break,
+                // To the front of the queue, which cuts them into batches.
+                due = postponed.due() => queue.put_back(due),
+                batch = queue.next(), if !drained && lanes.len() < LANES => match batch {
+                    Some(batch) => lanes.push(lane.work_off(batch)),
+                    None => drained = true,
                 },
-            };
-            self.work_off(batch).await;
+            }
         }
-        if !self.postponed.is_empty() {
+        if !postponed.is_empty() {
             tracing::warn!(
-                rows = self.postponed.len(),
+                rows = postponed.len(),
                 "rows that the store refuses for now stay in the inbox until the next start"
             );
         }
     }
+}
 
-    async fn work_off(&mut self, mut batch: Vec<Held>) {
-        let failing = {
+impl Lane {
+    async fn work_off(&self, mut batch: Vec<Held>) -> Worked {
+        let (settled, failing) = {
             let mut prepared = prepare(&batch, self.max_message_bytes).await;
-            let left = batch.len() - prepared.len();
+            let _taken = self.uids.take(prepared.iter().filter_map(Prepared::order_uid)).await;
             let failing = self.settle(&mut prepared).await;
-            drop(prepared);
-            self.queue.put_back(batch.split_off(batch.len() - left));
-            failing
+            (prepared.len(), failing)
         };
-        self.postponed.hold(batch, &failing);
-        self.health.set_details(self.postponed.names());
+        let left = batch.split_off(settled);
+        Worked { batch, failing, left }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     telemetry::{self, Stage},
 };
 
-use super::{Worker, postponed::Failing, prepared::Prepared};
+use super::{Lane, postponed::Failing, prepared::Prepared};
 
 /// After so many failures in a row that the store did not answer, a batch is split as if it had: perhaps one row takes the
 /// server down or keeps it busy for too long.
@@ -56,7 +56,7 @@ fn next(error: &StoreError, failure: Failure) -> Next {
     }
 }
 
-impl Worker {
+impl Lane {
     /// Settles a batch, splitting it where the store refuses it, and waiting where the store does not work. Returns the rows
     /// that fail alone for now, in ascending order.
     pub(super) async fn settle(&self, batch: &mut [Prepared<'_>]) -> Vec<Failing> {

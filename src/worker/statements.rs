@@ -52,7 +52,7 @@ async fn settles_within_the_bound(rows: usize, bad: &BTreeMap<usize, Class>) {
         Board::default().register("worker", None),
     );
     let held = held(rows);
-    let failing = worker.settle(&mut prepare(&held, 1 << 20).await).await;
+    let failing = worker.lane.settle(&mut prepare(&held, 1 << 20).await).await;
     let (mut settled, postponed) = store.settled_and_postponed();
     settled.sort_unstable_by_key(|(id, _)| *id);
     let end = |row: usize| match bad.get(&row) {

@@ -29,7 +29,7 @@ use super::{
     Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store, StoreStatus,
     StoredDocument, Stretch,
     error::Failure,
-    ledger,
+    ledger::Shards,
     pool::{Pool, Session, call},
 };
 
@@ -60,7 +60,7 @@ const SET_UP_AT_LENGTH: &str = "
         set_config('idle_in_transaction_session_timeout', $1, false), set_config('TimeZone', 'UTC', false)";
 
 /// Sessions for what must go on however many read: the lanes that settle, the inbox writer, a ping.
-const PIPELINE_CONNECTIONS: usize = 4;
+const PIPELINE_CONNECTIONS: usize = 5;
 
 /// How often a batch is tried that another instance overtakes; each time that one has made progress.
 const TRIES: usize = 10;
@@ -111,7 +111,7 @@ pub(super) struct Postgres {
     /// For `prepare` and `audit`.
     at_length: Pool<PgConnection>,
     timeout: Duration,
-    shard: i16,
+    shards: Shards,
 }
 
 impl Postgres {
@@ -123,7 +123,7 @@ impl Postgres {
             readers: Pool::new(paced(Pace::Bounded(options.timeout)), options.max_connections),
             at_length: Pool::that_keeps_none(paced(Pace::AtLength)),
             timeout: options.timeout,
-            shard: ledger::random_shard(),
+            shards: Shards::new(),
         }
     }
 }
@@ -163,7 +163,7 @@ impl Store for Postgres {
     }
 
     async fn record(&self, messages: &[Message]) -> Result<Vec<Recorded>> {
-        call!(self.pipeline, BEGIN, record::record(messages, self.shard))
+        call!(self.pipeline, BEGIN, record::record(messages, self.shards.next()))
     }
 
     async fn unsettled(&self, after: i64, min_age: Duration, limit: usize) -> Result<Vec<InboxKey>> {
@@ -179,7 +179,7 @@ impl Store for Postgres {
             .bounded(self.timeout, "settle", async {
                 for _ in 0..TRIES {
                     let mut lease = self.pipeline.begin(BEGIN).await?;
-                    match settle::settle(&mut lease, batch, self.shard).await {
+                    match settle::settle(&mut lease, batch, self.shards.next()).await {
                         Ok(Settled::Done(outcomes)) => return lease.end_settle(outcomes).await,
                         Ok(Settled::Overtaken) => lease.roll_back().await?,
                         Err(error) => return lease.end(Err(error)).await,
@@ -284,7 +284,7 @@ impl Store for Postgres {
     }
 
     async fn replay(&self, ids: &[i64], edited: Option<&[u8]>, by: &str) -> Result<Vec<i64>> {
-        call!(self.readers, BEGIN, desk::replay(ids, edited, by, self.shard))
+        call!(self.readers, BEGIN, desk::replay(ids, edited, by, self.shards.next()))
     }
 
     async fn discard(&self, ids: &[i64], note: Option<&str>, by: &str) -> Result<Vec<i64>> {

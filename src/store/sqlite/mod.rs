@@ -34,7 +34,7 @@ use super::{
     Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store, StoreStatus,
     StoredDocument, Stretch,
     error::Failure,
-    ledger,
+    ledger::Shards,
     pool::{Pool, Session, call},
 };
 
@@ -71,7 +71,7 @@ pub(super) struct Sqlite {
     writer: Pool<SqliteConnection>,
     readers: Pool<SqliteConnection>,
     timeout: Duration,
-    shard: i16,
+    shards: Shards,
 }
 
 impl Sqlite {
@@ -95,7 +95,7 @@ impl Sqlite {
             writer: Pool::new(writer, 1),
             readers: Pool::new(reader, options.max_connections),
             timeout: options.timeout,
-            shard: ledger::random_shard(),
+            shards: Shards::new(),
         }
     }
 
@@ -134,7 +134,7 @@ impl Store for Sqlite {
     }
 
     async fn record(&self, messages: &[Message]) -> Result<Vec<Recorded>> {
-        call!(self.writer, BEGIN_WRITE, record::record(messages, self.shard))
+        call!(self.writer, BEGIN_WRITE, record::record(messages, self.shards.next()))
     }
 
     async fn unsettled(&self, after: i64, min_age: Duration, limit: usize) -> Result<Vec<InboxKey>> {
@@ -149,7 +149,7 @@ impl Store for Sqlite {
         self.writer
             .bounded(self.timeout, "settle", async {
                 let mut lease = self.writer.begin(BEGIN_WRITE).await?;
-                match settle::settle(&mut lease, batch, self.shard).await {
+                match settle::settle(&mut lease, batch, self.shards.next()).await {
                     Ok(outcomes) => lease.end_settle(outcomes).await,
                     Err(error) => lease.end(Err(error)).await,
                 }
@@ -262,7 +262,7 @@ impl Store for Sqlite {
     }
 
     async fn replay(&self, ids: &[i64], edited: Option<&[u8]>, by: &str) -> Result<Vec<i64>> {
-        call!(self.writer, BEGIN_WRITE, desk::replay(ids, edited, by, self.shard))
+        call!(self.writer, BEGIN_WRITE, desk::replay(ids, edited, by, self.shards.next()))
     }
 
     async fn discard(&self, ids: &[i64], note: Option<&str>, by: &str) -> Result<Vec<i64>> {
