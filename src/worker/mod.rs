@@ -30,8 +30,7 @@ use uids::Uids;
 
 pub use recovery::Recovery;
 
-/// Batches under way at once. While the store works on one commit, this process prepares the next and the store takes its
-/// statements; with a third nothing was gained on two cores (docs/PERFORMANCE.md).
+/// Batches under way at once: while the one waits for its commit, the store takes the statements of the other.
 const LANES: usize = 2;
 
 /// Settles what the inbox holds.
