@@ -73,7 +73,7 @@ pub(super) enum Failure {
     Full,
 }
 
-/// What hits the store as a whole, so that no row is to blame and none would fare better alone.
+/// What hits the store as a whole, and what an operator can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ailment {
     Full,
@@ -109,12 +109,7 @@ impl Ailment {
     }
 }
 
-impl StoreError {
-    /// The disk is full, or nothing may be written at all.
-    pub(crate) fn spares_rows(&self) -> bool {
-        self.code.as_deref().and_then(Ailment::of).is_some()
-    }
-}
+impl StoreError {}
 
 impl Failure {
     /// `true` when the connection is still in step with the server and may be used again after a ROLLBACK.
@@ -309,12 +304,9 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_and_a_database_that_takes_no_writes_spare_the_rows_and_say_what_to_do() {
+    fn a_full_disk_and_a_database_that_takes_no_writes_say_what_to_do() {
         let error = Failure::Full.named("record");
-        assert!(
-            error.spares_rows() && error.message.ends_with("then what waits is settled by itself"),
-            "{error}"
-        );
+        assert!(error.message.ends_with("then what waits is settled by itself"), "{error}");
         // READONLY, READONLY_DBMOVED, FULL.
         for code in ["53100", "25006", "8", "1032", "13"] {
             assert!(Ailment::of(code).is_some(), "{code}");

@@ -6,7 +6,10 @@
 use std::{
     future::Future,
     ops::{Deref, DerefMut},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -57,7 +60,16 @@ pub(super) struct Pool<S: Session> {
     permits: Semaphore,
     /// How many connections stay open while they are idle.
     kept: usize,
-    idle: Mutex<Vec<(S, Instant)>>,
+    idle: Mutex<Vec<Idle<S>>>,
+    generation: Arc<AtomicU64>,
+}
+
+/// A connection that waits for a call.
+#[derive(Debug)]
+struct Idle<S> {
+    session: S,
+    since: Instant,
+    generation: u64,
 }
 
 /// One connection, held by one call. Dropping it before [`Lease::end`] closes it and no other, so that a call
@@ -66,18 +78,29 @@ pub(super) struct Pool<S: Session> {
 pub(super) struct Lease<'a, S: Session> {
     pool: &'a Pool<S>,
     session: Option<S>,
+    generation: u64,
     in_transaction: bool,
     _permit: SemaphorePermit<'a>,
 }
 
 impl<S: Session> Pool<S> {
     pub(super) fn new(settings: S::Settings, size: usize) -> Self {
-        Self { settings, size, permits: Semaphore::new(size), kept: size, idle: Mutex::default() }
+        Self::that_keeps(settings, size, size, Arc::default())
+    }
+
+    /// One to the same file as the connections of `other`: those of both are closed once any of them turns out to have been
+    /// opened read-only, for SQLite keeps what it opened of a file for as long as any connection of the process has it open.
+    pub(super) fn beside(other: &Self, settings: S::Settings, size: usize) -> Self {
+        Self::that_keeps(settings, size, size, Arc::clone(&other.generation))
     }
 
     /// For calls so rare that each opens a connection of its own, one at a time.
     pub(super) fn that_keeps_none(settings: S::Settings) -> Self {
-        Self { settings, size: 1, permits: Semaphore::new(1), kept: 0, idle: Mutex::default() }
+        Self::that_keeps(settings, 1, 0, Arc::default())
+    }
+
+    fn that_keeps(settings: S::Settings, size: usize, kept: usize, generation: Arc<AtomicU64>) -> Self {
+        Self { settings, size, permits: Semaphore::new(size), kept, idle: Mutex::default(), generation }
     }
 
     /// How many connections there are now; one that is being opened counts as held by the call that needs it.
@@ -88,8 +111,8 @@ impl<S: Session> Pool<S> {
     /// A connection outside any transaction.
     pub(super) async fn lease(&self) -> Result<Lease<'_, S>, Failure> {
         let permit = self.permits.acquire().await.expect("the semaphore is never closed");
-        let session = self.session().await.map_err(Failure::Connect)?;
-        Ok(Lease { pool: self, session: Some(session), in_transaction: false, _permit: permit })
+        let (session, generation) = self.session().await.map_err(Failure::Connect)?;
+        Ok(Lease { pool: self, session: Some(session), generation, in_transaction: false, _permit: permit })
     }
 
     /// A connection on which `begin` has been run, a statement that begins a transaction.
@@ -122,20 +145,28 @@ impl<S: Session> Pool<S> {
         .map_err(|failure| failure.named(transaction))
     }
 
-    async fn session(&self) -> Result<S, sqlx::Error> {
-        while let Some((mut session, since)) = self.take_idle() {
+    async fn session(&self) -> Result<(S, u64), sqlx::Error> {
+        while let Some(Idle { mut session, since, generation }) = self.take_idle() {
             if since.elapsed() <= TRUSTED || session.ping().await.is_ok() {
-                return Ok(session);
+                return Ok((session, generation));
             }
         }
-        S::open(&self.settings).await
+        let generation = self.generation();
+        Ok((S::open(&self.settings).await?, generation))
     }
 
-    fn take_idle(&self) -> Option<(S, Instant)> {
-        self.idle().pop()
+    fn take_idle(&self) -> Option<Idle<S>> {
+        let generation = self.generation();
+        let mut idle = self.idle();
+        idle.retain(|kept| kept.generation == generation);
+        idle.pop()
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<(S, Instant)>> {
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle<S>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -154,19 +185,23 @@ impl<S: Session> Lease<'_, S> {
                 self.pool.idle().clear();
                 false
             }
-            // The connection would stay so after the database has healed, and the idle ones are likely as old.
+            // The connection would stay so after the database has healed, and the others are likely as old.
             Err(error) if Failure::read_only(error) => {
-                self.pool.idle().clear();
+                self.pool.generation.fetch_add(1, Ordering::Relaxed);
                 false
             }
             // SQLite may have rolled back by itself, and then says that there is no transaction: such a connection is
             // closed, which rolls back too.
             Err(_) => !self.in_transaction || self.run("ROLLBACK").await.is_ok(),
         };
-        if sound && let Some(session) = self.session.take() {
+        let generation = self.generation;
+        if sound
+            && generation == self.pool.generation()
+            && let Some(session) = self.session.take()
+        {
             let mut idle = self.pool.idle();
             if idle.len() < self.pool.kept {
-                idle.push((session, Instant::now()));
+                idle.push(Idle { session, since: Instant::now(), generation });
             }
         }
         Ok(result?)

