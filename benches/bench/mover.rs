@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use super::{
     Result, Trouble,
     backlog::{Backlog, drained},
-    support::postgres::Database,
+    support::database::Database,
 };
 
 const BATCH: usize = 1000;
@@ -31,6 +31,7 @@ struct Uid<'a> {
 
 /// Moves a backlog of sound orders: messages a second.
 pub(crate) async fn moved(database: &Database, backlog: &Backlog<'_>) -> Result<f64> {
+    let Database::Postgres(database) = database else { return Err("the mover needs PostgreSQL".into()) };
     let mut connection = database.connection().await;
     sqlx::query(CREATE).execute(&mut connection).await?;
     let durable = backlog.durable();

@@ -88,9 +88,13 @@ impl Servers {
         fs::write(&one, &uids[0])?;
         fs::write(&many, uids.join("\n"))?;
 
-        let mut orderbox = service::prepare(&[("DATABASE_URL", database.url())]);
-        orderbox.serve_through(&SERVER_CORE);
+        let mut orderbox = service::prepare(&[
+            ("DATABASE_URL", database.url()),
+            // As many as tokio makes by itself when it is started on one core.
+            ("TOKIO_WORKER_THREADS", "1".to_owned()),
+        ]);
         orderbox.restart().await;
+        pin(orderbox.pid())?;
         service::rebuilt(&orderbox).await?;
         eventually("the sample order can be read", async || orderbox.order(SAMPLE).await.is_ok()).await;
         let document = orderbox.order(SAMPLE).await.map_err(|status| format!("{SAMPLE}: {status}"))?;
@@ -148,6 +152,15 @@ impl Servers {
         };
         Loaded { port, pid, uids, uid: SAMPLE }
     }
+}
+
+/// Puts a process that runs already on the servers' core, with all its threads.
+fn pin(pid: u32) -> Result {
+    let mut command = Command::new("taskset");
+    command.args(["--all-tasks", "--cpu-list", "--pid", SERVER_CORE[2], &pid.to_string()]);
+    let output = command.output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(format!("taskset: {told}").into()) }
 }
 
 /// benches/bare_axum.rs, built beside this program.

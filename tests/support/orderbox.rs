@@ -213,21 +213,17 @@ impl Orderbox {
     }
 }
 
-// Not for the tests without fail points, which do not need it; the benchmark is no test.
-#[cfg(any(feature = "fail-points", not(test)))]
-impl Orderbox {
-    /// Starts the service by a program that becomes it.
-    pub(crate) fn serve_through(&mut self, program: &[&str]) {
-        self.through = program.iter().map(|&part| part.to_owned()).collect();
-    }
-}
-
 #[cfg(feature = "fail-points")]
 impl Orderbox {
     /// Changes the settings of the next start.
     pub(crate) fn set(&mut self, name: &str, value: Option<&str>) {
         self.settings.retain(|(known, _)| known != name);
         self.settings.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+
+    /// Starts the service by a program that becomes it.
+    pub(crate) fn serve_through(&mut self, program: &[&str]) {
+        self.through = program.iter().map(|&part| part.to_owned()).collect();
     }
 
     /// Asks the process to stop, and does not wait for it.

@@ -1,6 +1,6 @@
 //! Against a mover of raw messages, against the same rows filled in by SQL alone, and beside the broker's own speed.
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{
     Result,
@@ -96,9 +96,9 @@ pub(crate) async fn fresh(server: &Server) -> Database {
 /// Drops a database, so that the next finds the disk as this one did.
 pub(crate) async fn remove(server: &Server, database: Database) -> Result {
     let Database::Postgres(database) = database else { return Ok(()) };
-    let mut connection: PgConnection = sqlx::Connection::connect(&server.url("postgres")).await?;
+    let mut connection = PgConnection::connect(&server.url("postgres")).await?;
     let sql = format!("DROP DATABASE {} WITH (FORCE)", database.name());
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
     Ok(())
 }
 
