@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use orderbox::{
     sample::{Generator, Kind, Options},
-    stan::{Connection, SubscribeOptions, Subscription},
+    stan::{Connection, Outcome, SubscribeOptions, Subscription},
 };
 
 use super::{
@@ -18,6 +19,9 @@ use super::{
 /// What the service asks for by default; the mover and the drain get the same.
 const MAX_IN_FLIGHT: u32 = 8192;
 const SEED: u64 = 7;
+const CLOSE_LIMIT: Duration = Duration::from_secs(30);
+/// A full run publishes for half an hour.
+const PUBLISH_LIMIT: Duration = Duration::from_secs(2 * 3600);
 
 /// A channel full of one-item orders of random uids.
 #[derive(Debug)]
@@ -35,18 +39,25 @@ pub(crate) async fn stan() -> Result<StanServer> {
 }
 
 impl<'a> Backlog<'a> {
-    /// Publishes so many messages to a channel that is empty; this share of them is broken.
+    /// Publishes so many messages to a channel that is empty; this share of them is broken, each in another way.
     pub(crate) async fn publish(
         stan: &'a StanServer,
         channel: &'static str,
         messages: u64,
         broken: f64,
     ) -> Result<Self> {
-        publish(stan, channel, &[format!("--count={messages}"), format!("--broken={broken}")]).await?;
-        let sound = generated(broken)
-            .take(usize::try_from(messages)?)
-            .filter(|sample| matches!(sample.kind, Kind::Sound { .. }))
-            .count() as u64;
+        let connection = connect(stan, "bench-publisher").await?;
+        let (mut sound, mut publishing) = (0, Vec::new());
+        for sample in generated(broken).take(usize::try_from(messages)?) {
+            sound += u64::from(matches!(sample.kind, Kind::Sound { .. }));
+            publishing.push(connection.start_publish(channel, sample.payload).await?);
+        }
+        for outcome in join_all(publishing).await {
+            if outcome != Outcome::Stored {
+                return Err(format!("a message of the backlog is not stored: {outcome:?}").into());
+            }
+        }
+        connection.close(CLOSE_LIMIT).await?;
         Ok(Self { stan, channel, messages, sound })
     }
 
@@ -80,8 +91,7 @@ impl<'a> Backlog<'a> {
 
     /// A subscription from the first message.
     pub(crate) async fn subscribe(&self, durable: &str) -> Result<(Connection, Subscription)> {
-        let options = orderbox::stan::Options::new([self.stan.url()], StanServer::CLUSTER, durable)?;
-        let connection = Connection::connect(&options).await?;
+        let connection = connect(self.stan, durable).await?;
         let options = SubscribeOptions {
             durable: Some(durable.to_owned()),
             max_in_flight: MAX_IN_FLIGHT,
@@ -92,21 +102,26 @@ impl<'a> Backlog<'a> {
     }
 }
 
-/// Publishes one-item orders from the seed of all backlogs, as further arguments say.
-pub(crate) async fn publish(stan: &StanServer, channel: &str, arguments: &[String]) -> Result {
+/// A connection of the harness itself.
+pub(crate) async fn connect(stan: &StanServer, client_id: &str) -> Result<Connection> {
+    let options = orderbox::stan::Options::new([stan.url()], StanServer::CLUSTER, client_id)?;
+    Ok(Connection::connect(&options).await?)
+}
+
+/// Publishes so many sound orders at so many a second.
+pub(crate) async fn publish_at(stan: &StanServer, channel: &str, orders: u64, rate: u64) -> Result {
     let to = format!("--to=stan://127.0.0.1:{}/{}/{channel}", stan.port(), StanServer::CLUSTER);
-    let seed = format!("--seed={SEED}");
-    let mut all = vec!["publish", to.as_str(), seed.as_str(), "--items=1"];
-    all.extend(arguments.iter().map(String::as_str));
+    let [seed, count, rate] =
+        [format!("--seed={SEED}"), format!("--count={orders}"), format!("--rate={rate}")];
     let publisher = Orderbox::prepare(&[]);
-    let mut process = publisher.spawn("publish", &all);
-    let status = process.wait(Duration::from_secs(2 * 3600)).await;
+    let mut process = publisher.spawn("publish", &["publish", &to, &seed, &count, &rate, "--items=1"]);
+    let status = process.wait(PUBLISH_LIMIT).await;
     if status.success() { Ok(()) } else { Err(format!("publish: {status}\n{}", process.output()).into()) }
 }
 
-/// What [`publish`] publishes.
+/// The messages of a backlog. None is oversized: those cost by their bytes, not by what is wrong with them.
 pub(crate) fn generated(broken: f64) -> Generator {
-    Generator::new(SEED, Options { broken, items: Some(1), oversized: true })
+    Generator::new(SEED, Options { broken, items: Some(1), oversized: false })
 }
 
 /// How long it takes from the subscription of this durable to the ack of the last message, by the server's own account: the

@@ -51,7 +51,7 @@ pub(crate) async fn measure(settings: &Settings, rows: &mut Rows) -> Result {
 
 /// Publishes at a rate; how much later the last message was acked.
 async fn publish_and_wait(stan: &StanServer, channel: &str, orders: u64, rate: u64) -> Result<Duration> {
-    backlog::publish(stan, channel, &[format!("--count={orders}"), format!("--rate={rate}")]).await?;
+    backlog::publish_at(stan, channel, orders, rate).await?;
     let ended = Instant::now();
     service::until("everything published is acked", DRAIN_LIMIT, async || {
         stan.last_sequence(channel).await == orders && stan.backlog(channel).await == 0

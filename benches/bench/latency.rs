@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use orderbox::{
     sample::{Generator, Kind, Options},
-    stan::{Connection, Outcome},
+    stan::Outcome,
 };
 use tempfile::NamedTempFile;
 
@@ -73,12 +73,11 @@ async fn p99_millis(server: &Server, rate: u64, seconds: u64) -> Result<f64> {
     service::connected(&service).await?;
 
     let orders = rate * seconds;
-    let arguments = [format!("--count={orders}"), format!("--rate={rate}")];
     let probes =
         Duration::from_secs(seconds).saturating_sub(PROBE_AFTER).as_millis() / PROBE_EVERY.as_millis();
     let probes = usize::try_from(probes)?.max(1);
     let (published, found) = tokio::join!(
-        backlog::publish(&stan, channel.channel(), &arguments),
+        backlog::publish_at(&stan, channel.channel(), orders, rate),
         probe(&stan, channel.channel(), &service, probes)
     );
     published?;
@@ -94,8 +93,7 @@ async fn p99_millis(server: &Server, rate: u64, seconds: u64) -> Result<f64> {
 
 /// Publishes orders one after the other and looks for each: milliseconds until it is found.
 async fn probe(stan: &StanServer, channel: &str, service: &Orderbox, probes: usize) -> Result<Vec<f64>> {
-    let options = orderbox::stan::Options::new([stan.url()], StanServer::CLUSTER, "bench-probe")?;
-    let connection = Connection::connect(&options).await?;
+    let connection = backlog::connect(stan, "bench-probe").await?;
     let began = tokio::time::Instant::now() + PROBE_AFTER;
     let options = Options { items: Some(1), ..Options::default() };
     let samples = Generator::new(PROBE_SEED, options).take(probes).zip(0..);

@@ -75,7 +75,7 @@ async fn main() -> ExitCode {
         known().filter(|name| if asked.is_empty() { DEFAULT.contains(name) } else { is_in(&asked, name) })
     {
         eprintln!("== {group}");
-        rows.begin(group);
+        rows.begin();
         // The servers of a group panic when they do not start.
         match AssertUnwindSafe(measure(group, &settings, &mut rows)).catch_unwind().await {
             Ok(Ok(())) => {}
