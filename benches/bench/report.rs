@@ -41,16 +41,18 @@ pub(crate) fn print(settings: &Settings, rows: &Rows) -> io::Result<()> {
         })
         .collect();
     writeln!(out, "{}", line(HEAD, &widths))?;
-    let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
-    writeln!(out, "|-{}-|", rule.join("-|-"))?;
+    let rule: Vec<String> = widths[..HEAD.len() - 1].iter().map(|width| "-".repeat(*width)).collect();
+    writeln!(out, "|-{}-|---|", rule.join("-|-"))?;
     for cells in &lines {
         writeln!(out, "{}", line(cells.each_ref().map(String::as_str), &widths))?;
     }
     writeln!(out, "\nThe same with every round: {FOLDER}/bench.json")
 }
 
+/// The last cell may be long, and stands as it is.
 fn line(cells: [&str; 7], widths: &[usize]) -> String {
+    let [padded @ .., last] = cells;
     let padded: Vec<String> =
-        cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
-    format!("| {} |", padded.join(" | "))
+        padded.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
+    format!("| {} | {last} |", padded.join(" | "))
 }

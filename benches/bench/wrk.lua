@@ -1,6 +1,6 @@
--- What wrk asks for, and what it says in the end. UIDS names a file with the uid of an order in each line, asked for in
+-- What wrk asks for, and what it says in the end. UID_FILE names a file with the uid of an order in each line, asked for in
 -- random order; without it wrk asks for the URL it was given, again and again.
-local file = os.getenv("UIDS")
+local file = os.getenv("UID_FILE")
 if file then
   local requests = {}
   function init()

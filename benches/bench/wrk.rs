@@ -38,9 +38,10 @@ impl Loaded<'_> {
         command.args(["-c", LOAD_CORE, "wrk", "--threads=1", "--connections=64", "--latency"]);
         command.arg(format!("--duration={}s", time.as_secs())).arg(format!("--script={SCRIPT}"));
         command.arg(format!("http://127.0.0.1:{}/order?order_uid={}", self.port, self.uid));
-        if let Some(uids) = self.uids {
-            command.env("UIDS", uids);
-        }
+        match self.uids {
+            Some(uids) => command.env("UID_FILE", uids),
+            None => command.env_remove("UID_FILE"),
+        };
         let before = usage::cpu_micros(self.pid)?;
         let output =
             command.kill_on_drop(true).output().await.map_err(|error| format!("run taskset: {error}"))?;
