@@ -1,7 +1,7 @@
 //! Messages that wait in NATS Streaming for whoever comes, and how long it takes until all of them are acked.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -18,7 +18,6 @@ use super::{
 
 /// What the service asks for by default; the mover and the drain get the same.
 const MAX_IN_FLIGHT: u32 = 8192;
-const SEED: u64 = 7;
 const CLOSE_LIMIT: Duration = Duration::from_secs(30);
 /// A full run publishes for half an hour.
 const PUBLISH_LIMIT: Duration = Duration::from_secs(2 * 3600);
@@ -27,7 +26,7 @@ const PUBLISH_LIMIT: Duration = Duration::from_secs(2 * 3600);
 #[derive(Debug)]
 pub(crate) struct Backlog<'a> {
     stan: &'a StanServer,
-    channel: &'static str,
+    channel: String,
     messages: u64,
     sound: u64,
 }
@@ -39,18 +38,16 @@ pub(crate) async fn stan() -> Result<StanServer> {
 }
 
 impl<'a> Backlog<'a> {
-    /// Publishes so many messages to a channel that is empty; this share of them is broken, each in another way.
-    pub(crate) async fn publish(
-        stan: &'a StanServer,
-        channel: &'static str,
-        messages: u64,
-        broken: f64,
-    ) -> Result<Self> {
+    /// Publishes so many messages to a channel of their own, with uids that no other backlog has; this share of them is broken,
+    /// each in another way.
+    pub(crate) async fn publish(stan: &'a StanServer, messages: u64, broken: f64) -> Result<Self> {
+        let number = next();
+        let channel = format!("orders-{number}");
         let connection = connect(stan, "bench-publisher").await?;
         let (mut sound, mut publishing) = (0, Vec::new());
-        for sample in generated(broken).take(usize::try_from(messages)?) {
+        for sample in generated(number, broken).take(usize::try_from(messages)?) {
             sound += u64::from(matches!(sample.kind, Kind::Sound { .. }));
-            publishing.push(connection.start_publish(channel, sample.payload).await?);
+            publishing.push(connection.start_publish(&channel, sample.payload).await?);
         }
         for outcome in join_all(publishing).await {
             if outcome != Outcome::Stored {
@@ -62,16 +59,16 @@ impl<'a> Backlog<'a> {
     }
 
     /// A channel in which nothing waits.
-    pub(crate) fn empty(stan: &'a StanServer, channel: &'static str) -> Self {
-        Self { stan, channel, messages: 0, sound: 0 }
+    pub(crate) fn empty(stan: &'a StanServer) -> Self {
+        Self { stan, channel: format!("orders-{}", next()), messages: 0, sound: 0 }
     }
 
     pub(crate) fn stan(&self) -> &StanServer {
         self.stan
     }
 
-    pub(crate) fn channel(&self) -> &'static str {
-        self.channel
+    pub(crate) fn channel(&self) -> &str {
+        &self.channel
     }
 
     pub(crate) fn messages(&self) -> u64 {
@@ -85,8 +82,7 @@ impl<'a> Backlog<'a> {
 
     /// The name of a durable, and of its client, that nobody has had: it has everything before it.
     pub(crate) fn durable(&self) -> String {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        format!("bench-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+        format!("bench-{}", next())
     }
 
     /// A subscription from the first message.
@@ -95,7 +91,7 @@ impl<'a> Backlog<'a> {
         let options = SubscribeOptions {
             durable: Some(durable.to_owned()),
             max_in_flight: MAX_IN_FLIGHT,
-            ..SubscribeOptions::new(self.channel)
+            ..SubscribeOptions::new(self.channel.as_str())
         };
         let subscription = connection.subscribe(&options).await?;
         Ok((connection, subscription))
@@ -112,16 +108,22 @@ pub(crate) async fn connect(stan: &StanServer, client_id: &str) -> Result<Connec
 pub(crate) async fn publish_at(stan: &StanServer, channel: &str, orders: u64, rate: u64) -> Result {
     let to = format!("--to=stan://127.0.0.1:{}/{}/{channel}", stan.port(), StanServer::CLUSTER);
     let [seed, count, rate] =
-        [format!("--seed={SEED}"), format!("--count={orders}"), format!("--rate={rate}")];
+        [format!("--seed={}", next()), format!("--count={orders}"), format!("--rate={rate}")];
     let publisher = Orderbox::prepare(&[]);
     let mut process = publisher.spawn("publish", &["publish", &to, &seed, &count, &rate, "--items=1"]);
     let status = process.wait(PUBLISH_LIMIT).await;
     if status.success() { Ok(()) } else { Err(format!("publish: {status}\n{}", process.output()).into()) }
 }
 
-/// The messages of a backlog. None is oversized: those cost by their bytes, not by what is wrong with them.
-pub(crate) fn generated(broken: f64) -> Generator {
-    Generator::new(SEED, Options { broken, items: Some(1), oversized: false })
+/// A number that this run has not had.
+pub(crate) fn next() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The messages of a backlog by its number. None is oversized: those cost by their bytes, not by what is wrong with them.
+pub(crate) fn generated(number: u64, broken: f64) -> Generator {
+    Generator::new(number, Options { broken, items: Some(1), oversized: false })
 }
 
 /// How long it takes from the subscription of this durable to the ack of the last message, by the server's own account: the

@@ -116,10 +116,10 @@ async fn first_read(port: u16, uid: &str) -> Result<Duration> {
             tokio::time::sleep(Duration::from_micros(200)).await;
         }
         let (began, client) = (Instant::now(), Client::of(port));
-        while !client
+        while client
             .try_send(Method::GET, &path, Bytes::new())
             .await
-            .is_some_and(|answer| answer.status == 200)
+            .is_none_or(|answer| answer.status != 200)
         {
             tokio::time::sleep(Duration::from_micros(500)).await;
         }

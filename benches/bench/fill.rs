@@ -126,7 +126,7 @@ struct Model {
 impl Model {
     /// The order whose document is nearest to their mean length.
     fn new() -> Result<Self> {
-        let samples: Vec<Sample> = backlog::generated(0.0).take(1000).collect();
+        let samples: Vec<Sample> = backlog::generated(0, 0.0).take(1000).collect();
         let mean = samples.iter().map(|sample| sample.payload.len()).sum::<usize>() / samples.len();
         let plain = |sample: &&Sample| sample.payload.is_ascii();
         let sample = samples.iter().filter(plain).min_by_key(|sample| sample.payload.len().abs_diff(mean));

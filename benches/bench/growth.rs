@@ -21,11 +21,12 @@ pub(crate) async fn measure(settings: &Settings, rows: &mut Rows) -> Result {
 
     let (full, empty) = (start().await?, start().await?);
     let stan = backlog::stan().await?;
-    let backlog = Backlog::publish(&stan, "orders", settings.orders, 0.0).await?;
     // It grows by a backlog every round.
     let stock = fresh(&full).await;
     fill::stock(&stock, settings.stored).await?;
     for round in settings.rounds() {
+        // New uids each time, for the stock keeps those of the round before.
+        let backlog = Backlog::publish(&stan, settings.orders, 0.0).await?;
         let (mut stocked, mut unstocked) = (0.0, 0.0);
         for side in in_turn(round, [Side::Stocked, Side::Empty]) {
             match side {

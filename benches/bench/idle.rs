@@ -27,7 +27,7 @@ pub(crate) async fn measure(settings: &Settings, rows: &mut Rows) -> Result {
     rows.measured(size, std::fs::metadata(binary())?.len() as f64 / MEBIBYTE);
     let server = start().await?;
     let stan = backlog::stan().await?;
-    let nothing = Backlog::empty(&stan, "orders");
+    let nothing = Backlog::empty(&stan);
     let database = fresh(&server).await;
     let mut service = service::prepare(&service::settings(&database, &nothing, &nothing.durable()));
     service.restart().await;

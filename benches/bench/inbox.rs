@@ -28,7 +28,7 @@ pub(crate) async fn measure(settings: &Settings, rows: &mut Rows) -> Result {
     let server = start().await?;
     let stan = StanServer::builder().file_store().args(["-mc", KEPT]).start().await;
     let stan = stan.ok_or("nats-streaming-server is not installed")?;
-    let channel = Backlog::empty(&stan, "orders");
+    let channel = Backlog::empty(&stan);
     let database = fresh(&server).await;
     let mut service = service::prepare(&service::settings(&database, &channel, &channel.durable()));
     service.restart().await;

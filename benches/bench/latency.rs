@@ -36,7 +36,6 @@ use super::{
 /// Orders that are looked for, beside the others: one every so often, from a second after the start.
 const PROBE_EVERY: Duration = Duration::from_millis(25);
 const PROBE_AFTER: Duration = Duration::from_secs(1);
-const PROBE_SEED: u64 = 8;
 /// Between two looks: what a figure is exact to. A look that finds nothing is a question to the database.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// How far behind the service may be.
@@ -66,7 +65,7 @@ pub(crate) async fn measure(settings: &Settings, rows: &mut Rows) -> Result {
 async fn p99_millis(server: &Server, rate: u64, seconds: u64) -> Result<f64> {
     // A channel that has never had a message.
     let stan = backlog::stan().await?;
-    let channel = Backlog::empty(&stan, "orders");
+    let channel = Backlog::empty(&stan);
     let database = fresh(server).await;
     let mut service = service::prepare(&service::settings(&database, &channel, &channel.durable()));
     service.restart().await;
@@ -96,7 +95,7 @@ async fn probe(stan: &StanServer, channel: &str, service: &Orderbox, probes: usi
     let connection = backlog::connect(stan, "bench-probe").await?;
     let began = tokio::time::Instant::now() + PROBE_AFTER;
     let options = Options { items: Some(1), ..Options::default() };
-    let samples = Generator::new(PROBE_SEED, options).take(probes).zip(0..);
+    let samples = Generator::new(backlog::next(), options).take(probes).zip(0..);
     let found = try_join_all(samples.map(async |(sample, number)| {
         let Kind::Sound { uid } = sample.kind else { return Err(Trouble::from("a probe is broken")) };
         tokio::time::sleep_until(began + PROBE_EVERY * number).await;

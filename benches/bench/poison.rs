@@ -16,9 +16,9 @@ pub(crate) async fn measure(settings: &Settings, rows: &mut Rows) -> Result {
     let server = start().await?;
     let stan = backlog::stan().await?;
     let backlogs = [
-        Backlog::publish(&stan, "sound", settings.orders, 0.0).await?,
-        Backlog::publish(&stan, "some-broken", settings.orders, 0.02).await?,
-        Backlog::publish(&stan, "all-broken", settings.orders, 1.0).await?,
+        Backlog::publish(&stan, settings.orders, 0.0).await?,
+        Backlog::publish(&stan, settings.orders, 0.02).await?,
+        Backlog::publish(&stan, settings.orders, 1.0).await?,
     ];
     for round in settings.rounds() {
         let mut rates = [0.0; 3];

@@ -172,7 +172,7 @@ impl Row {
                 Target::None => String::new(),
             },
             match (&self.error, self.verdict()) {
-                (Some(error), _) => format!("error: {}", error.lines().next().unwrap_or_default()),
+                (Some(error), _) => format!("error: {}", first_words(error)),
                 (None, verdict) => verdict.to_string(),
             },
         ]
@@ -258,6 +258,11 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 fn range(values: &[f64]) -> Option<(f64, f64)> {
     let least = values.iter().copied().min_by(f64::total_cmp)?;
     Some((least, values.iter().copied().max_by(f64::total_cmp)?))
+}
+
+/// What fits into a cell; the JSON has the rest.
+fn first_words(error: &str) -> String {
+    error.lines().next().unwrap_or_default().chars().filter(|&letter| letter != '|').take(100).collect()
 }
 
 fn three_digits(value: f64) -> String {

@@ -44,7 +44,7 @@ pub(crate) async fn measure(settings: &Settings, rows: &mut Rows) -> Result {
 
     let server = start().await?;
     let stan = backlog::stan().await?;
-    let backlog = Backlog::publish(&stan, "orders", settings.orders, 0.0).await?;
+    let backlog = Backlog::publish(&stan, settings.orders, 0.0).await?;
     for round in settings.rounds() {
         let mut figures = Round::default();
         for side in in_turn(round, [Side::Orderbox, Side::Mover, Side::Floor, Side::Drain]) {

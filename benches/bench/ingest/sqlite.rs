@@ -27,10 +27,11 @@ pub(crate) async fn measure(settings: &Settings, rows: &mut Rows) -> Result {
     let stocked = rows.ratio("ingest-sqlite/stored", PerSecond, "empty", AtLeast(0.75));
 
     let stan = backlog::stan().await?;
-    let backlog = Backlog::publish(&stan, "orders", settings.orders, 0.0).await?;
     let stock = Database::sqlite().expect("SQLite is built in");
     fill::stock(&stock, settings.stored).await?;
     for round in settings.rounds() {
+        // New uids each time, for the stock keeps those of the round before.
+        let backlog = Backlog::publish(&stan, settings.orders, 0.0).await?;
         let (mut empty, mut full, mut floor) = (0.0, 0.0, 0.0);
         for side in in_turn(round, [Side::Empty, Side::Stocked, Side::Floor]) {
             let file = Database::sqlite().expect("SQLite is built in");
