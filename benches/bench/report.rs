@@ -32,7 +32,7 @@ pub(crate) fn write(settings: &Settings, rows: &Rows) -> io::Result<()> {
 /// Prints the table as Markdown, as it stands in docs/PERFORMANCE.md.
 pub(crate) fn print(settings: &Settings, rows: &Rows) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "\n{}: {}. Median of {} rounds.\n", machine::date(), machine::sentence(), settings.rounds)?;
+    writeln!(out, "\n{}: {}. Rounds: {}.\n", machine::date(), machine::sentence(), settings.rounds)?;
     let lines: Vec<[String; 7]> = rows.iter().map(Row::cells).collect();
     let widths: Vec<usize> = (0..HEAD.len())
         .map(|column| {
