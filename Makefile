@@ -51,7 +51,7 @@ outages: test-servers ## PostgreSQL away for ten minutes under load
 screenshots: test-servers ## the pictures of the page in docs/pictures, from the service under load
 	ORDERBOX_PICTURES=$(CURDIR)/docs/pictures cargo test --locked --test integration page::pictures -- --ignored
 
-bench: test-servers build ## every figure against its reference, in an hour; RUN="reads boot" for some, RUN=build for how long cargo takes
+bench: test-servers build ## every figure against its reference, in half an hour; RUN="reads boot" for some, RUN=build for how long cargo takes
 	cargo build --profile harness --locked --example bare_axum
 	ORDERBOX_BINARY=$(CURDIR)/target/release/orderbox cargo bench --profile harness --locked --bench bench -- $(RUN)
 
