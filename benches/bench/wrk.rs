@@ -51,7 +51,7 @@ impl Loaded<'_> {
             format!("wrk did not end well: {} {text}", String::from_utf8_lossy(&output.stderr).trim())
         })?;
         if failed > 0.0 || requests < 1.0 {
-            return Err(format!("{failed} of {requests} requests were not answered with success").into());
+            return Err(format!("of {requests} requests {failed} were not answered with success").into());
         }
         Ok(Figures {
             per_second: requests / micros * 1e6,
