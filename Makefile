@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build fmt lint doc test test-all simulate chaos kills outages attack test-servers dashboards screenshots loadtest fuzz audit env ci
+.PHONY: help run build fmt lint doc test test-all simulate chaos kills outages attack test-servers dashboards screenshots bench loadtest fuzz audit env ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ outages: test-servers ## PostgreSQL, and STAN on each store, away for ten minute
 
 screenshots: test-servers ## the pictures of the page in docs/pictures, from the service under load
 	ORDERBOX_PICTURES=$(CURDIR)/docs/pictures cargo test --locked --test integration page::pictures -- --ignored
+
+bench: test-servers build ## every figure against its reference, in half an hour; RUN="reads boot" for some, RUN=build for how long cargo takes
+	cargo build --profile harness --locked --example bare_axum
+	ORDERBOX_BINARY=$(CURDIR)/target/release/orderbox cargo bench --profile harness --locked --bench bench -- $(RUN)
 
 loadtest: ## load the service on 127.0.0.1:8080 with vegeta; RUN="--help" says what else there is
 	loadtest/run.sh $(RUN)

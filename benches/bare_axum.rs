@@ -1,5 +1,5 @@
 //! A bare axum server that answers orders from the service's own cache, with or without the metric calls that
-//! src/http/front.rs makes for such an answer. `benches/instrumentation.sh` compares the two.
+//! src/http/front.rs makes for such an answer: a reference of `make bench`.
 //!
 //! ```sh
 //! cargo run --release --example bare_axum -- 127.0.0.1:8090 with

@@ -130,6 +130,8 @@ from_go vegeta "$VEGETA"
 from_apt curl curl
 from_apt gnuplot gnuplot-nox
 from_apt nginx nginx-light
+from_apt wrk wrk
+from_apt taskset util-linux
 from_apt prometheus prometheus
 from_apt jsonnet jsonnet
 from_apt docker-compose docker-compose

@@ -11,37 +11,9 @@ need_nginx() {
   type -P setsid >/dev/null || refuse "compare-nginx needs setsid, of util-linux"
 }
 
-# As fast as nginx serves a file: kept open, kept connections, nothing logged. `sendfile` stays off, for a file this small
-# is sent sooner with its head in one write. The two headers are those that orderbox sends besides.
+# The bench has the same server beside it.
 nginx_conf() {
-  cat <<END
-daemon off;
-worker_processes 1;
-pid nginx.pid;
-error_log nginx.log warn;
-events { worker_connections $((WORKERS + 64)); }
-http {
-  access_log off;
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
-  open_file_cache max=16;
-  open_file_cache_valid 1h;
-  keepalive_requests 1000000000;
-  keepalive_timeout 1h;
-  default_type application/json;
-  server {
-    listen 127.0.0.1:$1;
-    location = /order {
-      alias order.json;
-      add_header Cache-Control "private, no-cache";
-      add_header X-Content-Type-Options nosniff;
-    }
-  }
-}
-END
+  sed -e "s/@PORT@/$1/" -e "s/@CONNECTIONS@/$((WORKERS + 64))/" "$HERE/nginx.conf"
 }
 
 # Sets NGINX_PORT. It runs until the script ends. It gets a session of its own, as the service has: Linux shares the cores

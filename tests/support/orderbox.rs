@@ -21,8 +21,8 @@ use super::{
 /// How long a start, a stop or a recovery may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What is started; `make attack` names the release binary.
-fn binary() -> OsString {
+/// What is started; `make attack` and `make bench` name the release binary.
+pub(crate) fn binary() -> OsString {
     std::env::var_os("ORDERBOX_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_orderbox").into())
 }
 
