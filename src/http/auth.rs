@@ -136,9 +136,15 @@ fn from_this_machine(
     }
 }
 
+/// RFC 7239 and 9110, what proxies put before them, and what those of clouds and networks of caches add.
 fn is_of_a_proxy(name: &HeaderName) -> bool {
     let name = name.as_str();
-    name.starts_with("x-forwarded-") || matches!(name, "forwarded" | "via" | "x-real-ip")
+    let prefixes = ["x-forwarded-", "x-envoy-", "cf-", "fly-"];
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+        || matches!(
+            name,
+            "forwarded" | "via" | "x-real-ip" | "x-client-ip" | "x-cluster-client-ip" | "true-client-ip"
+        )
 }
 
 /// Exact: no trailing dot, no short or octal forms of an address, no user part.
@@ -270,9 +276,16 @@ mod tests {
 
     #[test]
     fn without_a_token_a_request_that_a_proxy_passed_on_is_refused() {
-        for name in
-            ["forwarded", "x-forwarded-for", "X-Forwarded-Host", "x-forwarded-anything", "via", "x-real-ip"]
-        {
+        for name in [
+            "forwarded",
+            "x-forwarded-for",
+            "X-Forwarded-Host",
+            "x-forwarded-anything",
+            "via",
+            "x-real-ip",
+            "CF-Connecting-IP",
+            "true-client-ip",
+        ] {
             assert_eq!(without_token(&[("host", "localhost"), (name, "127.0.0.1")]), 403, "{name}");
         }
         let old =

@@ -18,7 +18,8 @@ const ACK_WAITS: u32 = 3;
 /// ack waits of one connection. What this process drops for want of room has been seen and makes no hole. Members of a queue
 /// group see holes all the time, so theirs are not tracked.
 ///
-/// A sequence that is not past the last one is a copy, unless its time is later: then the channel began again, which is no gap.
+/// A sequence that is not past the last one is a copy, unless its time is later: then the channel began again at 1, which is no
+/// gap; what comes before the first message that we get of its new life is one.
 /// Times never fall within a channel, so a message belongs to a hole only when it is no later than the one that revealed it:
 /// a number that a new life of the channel uses again fills no hole of the former one.
 #[derive(Debug)]
@@ -66,20 +67,23 @@ impl Gaps {
         };
         if sequence > last {
             self.last = next;
-            let skipped = sequence - 1 > last;
-            if skipped {
-                let due = Some(now + self.patience);
-                let hole = Hole { first: last + 1, last: sequence - 1, before_ns: published_at_ns, due };
-                self.holes.push(hole);
-                self.bound();
-            }
-            skipped
+            self.skip(last + 1, sequence, published_at_ns, now)
         } else if published_at_ns > last_ns {
             self.last = next;
-            false
+            self.skip(1, sequence, published_at_ns, now)
         } else {
             self.fill(sequence, published_at_ns)
         }
+    }
+
+    /// A message has come where `first` was to come; `false` when it is that one.
+    fn skip(&mut self, first: i64, sequence: i64, before_ns: i64, now: Instant) -> bool {
+        if sequence <= first {
+            return false;
+        }
+        self.holes.push(Hole { first, last: sequence - 1, before_ns, due: Some(now + self.patience) });
+        self.bound();
+        true
     }
 
     /// The first and the last of those that have lasted too long; each is told once.
@@ -191,6 +195,14 @@ mod tests {
             assert!(!gaps.see(sequence, 100 + sequence, now));
         }
         assert_eq!(gaps.lost(now + PATIENCE), [(3, 8)]);
+    }
+
+    #[test]
+    fn what_a_channel_that_began_again_dropped_before_its_first_delivery_is_lost() {
+        let (mut gaps, now) = (after(100), Instant::now());
+        assert!(gaps.see(16, 200, now));
+        gaps.see(17, 201, now);
+        assert_eq!(gaps.lost(now + PATIENCE), [(1, 15)]);
     }
 
     #[test]
