@@ -1,8 +1,8 @@
 //! What the stores share about the ledger and the channels.
 
 use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicI16, Ordering},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use super::{ChannelLedger, Message, Outcome, Outcomes, SourceKind};
@@ -13,18 +13,52 @@ pub(super) const RECEIVED: &str = "received";
 /// Rows that one line of the ledger is spread over.
 const SHARDS: i16 = 16;
 
-/// The shards that the transactions of one handle count in, each in turn, so that those that overlap don't wait for each other.
-/// Handles begin anywhere, so instances rarely meet.
+/// The shards that one handle counts in: its first, and others only for settles that overlap, which would wait for each other's
+/// commit. Handles begin anywhere, so instances rarely meet.
 #[derive(Debug)]
-pub(super) struct Shards(AtomicI16);
+pub(super) struct Shards {
+    first: i16,
+    /// How far from the first those are that settles under way count in.
+    taken: Mutex<BTreeSet<i16>>,
+}
+
+/// A shard that no other settle of this handle counts in, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Shard<'a> {
+    shards: &'a Shards,
+    place: i16,
+}
 
 impl Shards {
     pub(super) fn new() -> Self {
-        Self(AtomicI16::new(fastrand::i16(0..SHARDS)))
+        Self { first: fastrand::i16(0..SHARDS), taken: Mutex::default() }
     }
 
-    pub(super) fn next(&self) -> i16 {
-        self.0.fetch_add(1, Ordering::Relaxed).rem_euclid(SHARDS)
+    pub(super) const fn first(&self) -> i16 {
+        self.first
+    }
+
+    pub(super) fn take(&self) -> Shard<'_> {
+        let mut taken = self.lock();
+        let place = (0..SHARDS).find(|place| !taken.contains(place)).unwrap_or(0);
+        taken.insert(place);
+        Shard { shards: self, place }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<i16>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shard<'_> {
+    pub(super) const fn number(&self) -> i16 {
+        (self.shards.first + self.place) % SHARDS
+    }
+}
+
+impl Drop for Shard<'_> {
+    fn drop(&mut self) {
+        self.shards.lock().remove(&self.place);
     }
 }
 
@@ -111,6 +145,17 @@ mod tests {
         let messages = [message("b", 7, 70), message("a", 9, 90), message("a", 1, 91), message("a", 10, 89)];
         // `a` began again at 1; 10 is a late message of its former life.
         assert_eq!(latest(&messages), [("stan", "a", 1, 91), ("stan", "b", 7, 70)]);
+    }
+
+    #[test]
+    fn settles_that_overlap_count_in_shards_of_their_own_and_others_in_the_first() {
+        let shards = Shards::new();
+        assert_eq!(shards.take().number(), shards.first());
+        let (one, other) = (shards.take(), shards.take());
+        assert_eq!(one.number(), shards.first());
+        assert_ne!(other.number(), shards.first());
+        drop(one);
+        assert_eq!(shards.take().number(), shards.first());
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Store for Postgres {
     }
 
     async fn record(&self, messages: &[Message]) -> Result<Vec<Recorded>> {
-        call!(self.pipeline, BEGIN, record::record(messages, self.shards.next()))
+        call!(self.pipeline, BEGIN, record::record(messages, self.shards.first()))
     }
 
     async fn unsettled(&self, after: i64, min_age: Duration, limit: usize) -> Result<Vec<InboxKey>> {
@@ -177,9 +177,10 @@ impl Store for Postgres {
     async fn settle(&self, batch: &[Settlement<'_>]) -> Result<Vec<Option<Outcome>>> {
         self.pipeline
             .bounded(self.timeout, "settle", async {
+                let shard = self.shards.take();
                 for _ in 0..TRIES {
                     let mut lease = self.pipeline.begin(BEGIN).await?;
-                    match settle::settle(&mut lease, batch, self.shards.next()).await {
+                    match settle::settle(&mut lease, batch, shard.number()).await {
                         Ok(Settled::Done(outcomes)) => return lease.end_settle(outcomes).await,
                         Ok(Settled::Overtaken) => lease.roll_back().await?,
                         Err(error) => return lease.end(Err(error)).await,
@@ -284,7 +285,7 @@ impl Store for Postgres {
     }
 
     async fn replay(&self, ids: &[i64], edited: Option<&[u8]>, by: &str) -> Result<Vec<i64>> {
-        call!(self.readers, BEGIN, desk::replay(ids, edited, by, self.shards.next()))
+        call!(self.readers, BEGIN, desk::replay(ids, edited, by, self.shards.first()))
     }
 
     async fn discard(&self, ids: &[i64], note: Option<&str>, by: &str) -> Result<Vec<i64>> {

@@ -135,7 +135,7 @@ impl Store for Sqlite {
     }
 
     async fn record(&self, messages: &[Message]) -> Result<Vec<Recorded>> {
-        call!(self.writer, BEGIN_WRITE, record::record(messages, self.shards.next()))
+        call!(self.writer, BEGIN_WRITE, record::record(messages, self.shards.first()))
     }
 
     async fn unsettled(&self, after: i64, min_age: Duration, limit: usize) -> Result<Vec<InboxKey>> {
@@ -149,8 +149,9 @@ impl Store for Sqlite {
     async fn settle(&self, batch: &[Settlement<'_>]) -> Result<Vec<Option<Outcome>>> {
         self.writer
             .bounded(self.timeout, "settle", async {
+                let shard = self.shards.take();
                 let mut lease = self.writer.begin(BEGIN_WRITE).await?;
-                match settle::settle(&mut lease, batch, self.shards.next()).await {
+                match settle::settle(&mut lease, batch, shard.number()).await {
                     Ok(outcomes) => lease.end_settle(outcomes).await,
                     Err(error) => lease.end(Err(error)).await,
                 }
@@ -263,7 +264,7 @@ impl Store for Sqlite {
     }
 
     async fn replay(&self, ids: &[i64], edited: Option<&[u8]>, by: &str) -> Result<Vec<i64>> {
-        call!(self.writer, BEGIN_WRITE, desk::replay(ids, edited, by, self.shards.next()))
+        call!(self.writer, BEGIN_WRITE, desk::replay(ids, edited, by, self.shards.first()))
     }
 
     async fn discard(&self, ids: &[i64], note: Option<&str>, by: &str) -> Result<Vec<i64>> {
