@@ -9,7 +9,7 @@ use crate::support::{
     stan_server::{StanServer, eventually},
 };
 
-use super::{post, service};
+use super::{post, service_at};
 
 /// Hours by which the clock is off, one after the other.
 const STEPS: [i32; 4] = [-6, 12, -12, 0];
@@ -32,7 +32,9 @@ async fn on_postgresql_a_clock_that_steps_back_and_forward_loses_delays_and_miss
 
 async fn a_clock_that_steps(clock: &Clock, database: &Database) {
     let Some(server) = StanServer::builder().file_store().start().await else { return };
-    let mut service = service(database, &server);
+    // A server with a clock of its own is slow, and here it must never seem to be away.
+    let patient = [("STORE_TIMEOUT", "8s"), ("STAN_ACK_WAIT", "10s")];
+    let mut service = service_at(&database.url(), &server, &patient);
     let environment = clock.environment();
     service.serve_through(
         &std::iter::once("env").chain(environment.iter().map(String::as_str)).collect::<Vec<_>>(),

@@ -114,7 +114,7 @@ async fn a_bulk_empties_the_desk_of_a_reason_and_leaves_the_rest() {
         page.browser.until("/^[0-9]+ match. 0 of [0-9]+ would pass now.$/.test(document.querySelector('.bulk > p')?.innerText)").await;
         page.click(".bulk button:nth-of-type(2)").await;
         page.click("dialog [type=submit]").await;
-        page.browser.until("/^Done: [0-9]+ discarded.$/.test(document.querySelector('.bulk > p')?.innerText)").await;
+        page.browser.until("/^Done: ([0-9]+) of \\1 discarded.$/.test(document.querySelector('.bulk > p')?.innerText)").await;
         page.until_text(".none", "None found.").await;
         page.click(".filters li:first-child a").await;
         page.browser.until("document.querySelectorAll('[data-letter]').length > 10").await;
