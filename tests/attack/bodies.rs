@@ -67,7 +67,7 @@ async fn a_body_that_needs_no_place_has_its_time_as_well() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_sent_all_of_its_body_gets_an_answer_however_long_that_takes() {
     let database = Database::sqlite().unwrap();
-    let service = on(&database, &[("HTTP_HEADER_TIMEOUT", "1s"), ("STORE_TIMEOUT", "3s")]).await;
+    let mut service = on(&database, &[("HTTP_HEADER_TIMEOUT", "1s"), ("STORE_TIMEOUT", "3s")]).await;
     let mut blocker = database.sqlite_connection().await;
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut blocker).await.unwrap();
     let mut wire = Wire::to(&service).await;
@@ -83,6 +83,7 @@ async fn who_has_sent_all_of_its_body_gets_an_answer_however_long_that_takes() {
     assert!(said.to_lowercase().contains("retry-after"), "{said}");
     drop(blocker);
     assert_eq!(service.client().post("/order", "xx").await.status, 202);
+    service.until_status("/healthz", 200).await;
     assert_sound(&service).await;
 }
 
