@@ -151,11 +151,13 @@ impl Server {
 
     /// Starts it again if it has ended by itself.
     pub(crate) async fn recover(&self) {
-        let ended = self.process.lock().await.exited().is_some();
-        if ended {
-            self.start_again().await;
+        while !self.is_ready() {
+            let ended = self.process.lock().await.exited().is_some();
+            if ended {
+                self.start_again().await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        self.wait_until_ready().await;
     }
 
     /// Everything the server has logged.
@@ -178,15 +180,15 @@ impl Server {
         self.database_with("TABLESPACE other").await
     }
 
+    fn is_ready(&self) -> bool {
+        let mut command = Command::new(program("pg_isready", &PLACES).expect("it comes with initdb"));
+        command.args(["--quiet", "--host=127.0.0.1"]).arg(format!("--port={}", self.port));
+        command.status().unwrap().success()
+    }
+
     async fn wait_until_ready(&self) {
-        let pg_isready = program("pg_isready", &PLACES).expect("it comes with initdb");
         let end = Instant::now() + Duration::from_secs(60);
-        let ready = || {
-            let mut command = Command::new(&pg_isready);
-            command.args(["--quiet", "--host=127.0.0.1"]).arg(format!("--port={}", self.port));
-            command.status().unwrap().success()
-        };
-        while !ready() {
+        while !self.is_ready() {
             let mut process = self.process.lock().await;
             assert!(process.exited().is_none() && Instant::now() < end, "PostgreSQL:\n{}", process.output());
             drop(process);
