@@ -189,7 +189,7 @@ struct Parent {
 #[derive(Debug, Serialize, ToSchema)]
 struct Replay {
     message_id: String,
-    /// Whether it says something else than the dead letter; null when its bytes are no longer to be had
+    /// Whether it says something else than the dead letter; null when that is not known of a replay made by an earlier version
     #[schema(required)]
     edited: Option<bool>,
     /// In the inbox; the order of `order_uid`; a document of that order's history; the dead letter `dead_letter_id`; or nothing,
