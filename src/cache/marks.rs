@@ -1,4 +1,4 @@
-//! Which uids the settle path has touched since a rebuild began.
+//! Which uids the settle path has touched, or a reader has loaded, since a rebuild began.
 //!
 //! The rebuild reads a page of the store at P and fills a key later. It must never bring back what the settle path has
 //! overtaken meanwhile. For one uid, with every step on the key under the lock of its shard and every step on the marks
@@ -17,7 +17,10 @@
 //! * J < I: the settle path overwrites or removes what the rebuild inserted.
 //!
 //! Were the mark set after I, an insert and its eviction would fit between P and G unseen; were it checked before G, M and I
-//! would fit between K and G. Uids are kept as hashes: a collision costs one document that the rebuild does not fill.
+//! would fit between K and G.
+//!
+//! A load of a reader may see a commit before the settle path hears of it, and its entry may be evicted before G. It marks
+//! the uid before it inserts, which is before its reader has an answer: no page that is older comes after it. Uids are kept as hashes: a collision costs one document that the rebuild does not fill.
 
 use std::{
     collections::{HashSet, hash_map::RandomState},

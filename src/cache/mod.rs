@@ -7,6 +7,7 @@
 //! * [`Cache::read_through`] fills what a reader missed, and [`Cache::rebuild`] fills the cache at boot. Both read the store
 //!   some time before they insert, so both insert only through a placeholder guard, which any `put` or `remove` of the key
 //!   in between voids. The rebuild reads long before it takes its guard and needs one more check: `marks.rs` has the proof.
+//!   What a void load has read may be older than what is here, or newer: then the key is forgotten.
 //!
 //! That a uid is unknown is never cached: it is told to those who wait for the load that found it, and forgotten.
 
@@ -94,11 +95,18 @@ impl Cache {
             Ok(document) => Ok(document.map(Found::Cached)),
             Err(guard) => {
                 let document = load.await?.map(|bytes| Document::new(&bytes));
-                // Refused when the guard is void: the settle path has said something newer meanwhile.
-                drop(guard.insert(document.clone()));
                 if document.is_none() {
+                    drop(guard.insert(None));
                     // Those who waited have been told. A document that the settle path has put here since stays.
                     self.entries.remove_if(uid, Option::is_none);
+                    return Ok(None);
+                }
+                // The store has a commit before the settle path hears of it: what was read here may be newer than the
+                // pages of a rebuild, and than what the settle path has said since the guard was taken. Nobody who reads
+                // after this caller may be shown those, so the next asks the store again.
+                self.marks.mark(uid);
+                if guard.insert(document.clone()).is_err() {
+                    self.entries.remove(uid);
                 }
                 Ok(document.map(Found::Loaded))
             }

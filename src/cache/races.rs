@@ -58,7 +58,36 @@ async fn a_load_does_not_bring_back_what_a_replace_overtook() {
     })
     .await;
     assert_eq!(answer.as_deref(), Some("old"), "it began before the replace");
-    assert_eq!(cached(&cache, UID).as_deref(), Some("new"));
+    assert_eq!(read(&cache, &store).await.as_deref(), Some("new"));
+}
+
+#[tokio::test]
+async fn what_a_load_has_shown_is_not_taken_back_by_a_put_of_an_older_commit() {
+    let (cache, store) = (cache(), TestStore::default());
+    store.commit(UID, "new");
+    // Of a commit before that of "new", whose own answer is still under way.
+    let answer = during(&store, read(&cache, &store), || cache.put(UID, b"old")).await;
+    assert_eq!(answer.as_deref(), Some("new"));
+    assert_eq!(read(&cache, &store).await.as_deref(), Some("new"));
+}
+
+#[tokio::test]
+async fn what_a_load_has_shown_is_not_taken_back_by_a_rebuild_that_has_read_before() {
+    let (cache, store) = (cache(), TestStore::default());
+    store.commit(UID, "old");
+    let reading = async {
+        store.reached().await;
+        store.commit(UID, "new");
+        // The store is held for the rebuild's page only.
+        let answer = cache.read_through(UID, async { Ok::<_, ()>(Some(Bytes::from_static(b"new"))) }).await;
+        assert!(matches!(answer, Ok(Some(Found::Loaded(_)))));
+        // What an eviction does.
+        cache.entries.remove(UID);
+        store.release();
+    };
+    store.pause();
+    tokio::join!(rebuild(&cache, &store), reading);
+    assert_eq!(cached(&cache, UID), None);
 }
 
 #[tokio::test]
