@@ -266,6 +266,8 @@ impl Service {
         health.up();
         self.idle_health.iter().for_each(Part::up);
         self.tasks.spawn(watch_store(Arc::clone(&self.store), health.clone(), self.stop_background.clone()));
+        let (store, stop) = (Arc::clone(&self.store), self.stop_background.clone());
+        self.tasks.spawn(async move { store::keep_tidy(store.as_ref(), &stop).await });
     }
 
     async fn prepare(

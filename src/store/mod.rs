@@ -16,6 +16,7 @@ mod pool;
 mod postgres;
 mod report;
 mod sqlite;
+mod tidy;
 mod version;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -37,16 +38,17 @@ pub use model::{
 pub(crate) use pauses::Pauses;
 pub use pool::Connections;
 pub use report::{ChannelLedger, ChannelPosition, DeadLetterCounts, Outcomes, StoreStatus};
+pub(crate) use tidy::keep_tidy;
 
 /// The result of a call to the store.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// How long the calls may take that read or rewrite whole tables: [`Store::prepare`] and [`Store::audit`].
+/// How long the calls may take that read or rewrite whole tables: [`Store::prepare`], [`Store::audit`] and [`Store::tidy`].
 const AT_LENGTH: Duration = Duration::from_secs(600);
 
 /// A database that holds the inbox, the orders, the dead letters and the ledger.
 ///
-/// Every call ends within `STORE_TIMEOUT`, but for the two that may work on whole tables (a migration, an audit): these begin
+/// Every call ends within `STORE_TIMEOUT`, but for those that may work on whole tables (a migration, an audit, a vacuum): these begin
 /// within it and end within ten minutes. One that does not is a [`Class::Transient`] error of unknown outcome, and its
 /// connection is closed, never reused. Every call may be repeated: see each for what a repetition finds.
 #[async_trait]
@@ -114,6 +116,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// How many lost gaps are open, and the latest `limit`, open ones first.
     async fn gaps(&self, limit: usize) -> Result<(i64, Vec<GapReport>)>;
+
+    /// Gives the room that settled messages have taken back to the inbox, when it has become much. Called every second while
+    /// the service runs; nothing depends on it but the size of the inbox.
+    async fn tidy(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// How many connections there are now. Asks nobody.
     fn connections(&self) -> Connections;

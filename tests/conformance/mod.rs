@@ -17,6 +17,7 @@ mod refusal;
 mod report;
 mod sessions;
 mod settle;
+mod tidy;
 
 use std::sync::Arc;
 

@@ -31,6 +31,7 @@ use super::{
     error::Failure,
     ledger::Shards,
     pool::{Pool, Session, call},
+    tidy::LeftBehind,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -58,6 +59,10 @@ const SET_UP: &str = "
 const SET_UP_AT_LENGTH: &str = "
     SELECT set_config('synchronous_commit', 'on', false), set_config('statement_timeout', $1, false),
         set_config('idle_in_transaction_session_timeout', $1, false), set_config('TimeZone', 'UTC', false)";
+
+/// Autovacuum comes once a minute at most, and finds a GB by then. Only readers of the inbox would notice a truncation, by
+/// waiting for it; and of several instances one is enough.
+const VACUUM_INBOX: &str = "VACUUM (TRUNCATE false, SKIP_LOCKED) inbox";
 
 /// Sessions for what must go on however many read: the lanes that settle, the inbox writer, a ping.
 const PIPELINE_CONNECTIONS: usize = 5;
@@ -108,10 +113,11 @@ impl Session for PgConnection {
 pub(super) struct Postgres {
     pipeline: Pool<PgConnection>,
     readers: Pool<PgConnection>,
-    /// For `prepare` and `audit`.
+    /// For `prepare`, `audit` and `tidy`.
     at_length: Pool<PgConnection>,
     timeout: Duration,
     shards: Shards,
+    left_behind: LeftBehind,
 }
 
 impl Postgres {
@@ -124,6 +130,7 @@ impl Postgres {
             at_length: Pool::that_keeps_none(paced(Pace::AtLength)),
             timeout: options.timeout,
             shards: Shards::new(),
+            left_behind: LeftBehind::default(),
         }
     }
 }
@@ -181,7 +188,11 @@ impl Store for Postgres {
                 for _ in 0..TRIES {
                     let mut lease = self.pipeline.begin(BEGIN).await?;
                     match settle::settle(&mut lease, batch, shard.number()).await {
-                        Ok(Settled::Done(outcomes)) => return lease.end_settle(outcomes).await,
+                        Ok(Settled::Done(outcomes)) => {
+                            let outcomes = lease.end_settle(outcomes).await?;
+                            self.left_behind.add(batch);
+                            return Ok(outcomes);
+                        }
                         Ok(Settled::Overtaken) => lease.roll_back().await?,
                         Err(error) => return lease.end(Err(error)).await,
                     }
@@ -242,6 +253,19 @@ impl Store for Postgres {
 
     async fn gaps(&self, limit: usize) -> Result<(i64, Vec<GapReport>)> {
         call!(self.readers, BEGIN_SNAPSHOT, gaps::gaps(limit))
+    }
+
+    async fn tidy(&self) -> Result<()> {
+        let Some(bytes) = self.left_behind.much() else { return Ok(()) };
+        let mut lease = self.at_length.bounded(self.timeout, "tidy", self.at_length.lease()).await?;
+        self.at_length
+            .bounded(AT_LENGTH, "tidy", async {
+                let vacuumed = lease.run(VACUUM_INBOX).await;
+                lease.end(vacuumed).await
+            })
+            .await?;
+        self.left_behind.tidied(bytes);
+        Ok(())
     }
 
     fn connections(&self) -> Connections {

@@ -1,0 +1,52 @@
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{Settlement, Store};
+use crate::telemetry;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a row of the inbox takes beside its payload, indexes included: about 200 bytes.
+const ROW_BYTES: usize = 200;
+
+/// How much settled messages may leave behind before it is tidied up: little enough that the inbox stays well under 100 MB, and
+/// so much that a vacuum, which scans the indexes each time, costs a few percent of the rate at most.
+const MUCH: u64 = 24 << 20;
+
+/// Calls [`Store::tidy`] every second until `stop`.
+pub(crate) async fn keep_tidy(store: &dyn Store, stop: &CancellationToken) {
+    while stop.run_until_cancelled(sleep(INTERVAL)).await.is_some() {
+        if let Some(Err(error)) = stop.run_until_cancelled(store.tidy()).await {
+            telemetry::store_error(error.class);
+            // An outage is told by those whose work it holds up.
+            tracing::debug!(%error, "the inbox could not be tidied up; trying again");
+        }
+    }
+}
+
+/// The bytes that settled messages have left in the inbox since it was last tidied up.
+#[derive(Debug, Default)]
+pub(super) struct LeftBehind(AtomicU64);
+
+impl LeftBehind {
+    pub(super) fn add(&self, settled: &[Settlement<'_>]) {
+        let bytes: usize =
+            settled.iter().map(|settlement| settlement.row.message.payload.len() + ROW_BYTES).sum();
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// How much it is, when it is much.
+    pub(super) fn much(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|bytes| *bytes >= MUCH)
+    }
+
+    /// So much was tidied up.
+    pub(super) fn tidied(&self, bytes: u64) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}

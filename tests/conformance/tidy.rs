@@ -1,0 +1,34 @@
+//! What settled messages leave in the inbox of PostgreSQL, whose own vacuum comes once a minute.
+
+use bytes::Bytes;
+use orderbox::store::Message;
+
+use super::fixture::{ingest, message};
+use crate::support::database::Database;
+
+const MESSAGES: i64 = 40;
+const ROUNDS: i64 = 40;
+/// Of a message: too random to be compressed.
+const BYTES: usize = 64 << 10;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_inbox_stays_small_however_much_passes_through_it() {
+    let Some(database) = Database::postgres().await else { return };
+    let store = database.store().await;
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut largest = 0;
+    for round in 0..ROUNDS {
+        let batch: Vec<Message> = (0..MESSAGES)
+            .map(|number| {
+                let payload: Bytes = std::iter::repeat_with(|| random.u8(1..=b'z')).take(BYTES).collect();
+                Message { payload, ..message(round * MESSAGES + number + 1, 1, "") }
+            })
+            .collect();
+        ingest(&*store, &batch).await;
+        store.tidy().await.unwrap();
+        largest = largest.max(database.number("SELECT pg_total_relation_size('inbox')").await);
+    }
+    let passed = ROUNDS * MESSAGES * BYTES as i64;
+    assert!(passed > 100_000_000);
+    assert!(largest < 60_000_000, "{largest} bytes for {passed} that passed through");
+}
