@@ -52,7 +52,6 @@ pub(crate) struct Process {
     /// Cancelled when the process is gone, and with it every request to it.
     pub(crate) gone: CancellationToken,
     desk: Arc<Desk>,
-    alone: bool,
     stages: JoinSet<()>,
     readers: JoinSet<()>,
     stop_background: CancellationToken,
@@ -121,19 +120,7 @@ impl Process {
             readers.spawn(reader.run());
         }
         let gone = CancellationToken::new();
-        Self {
-            cache,
-            in_flight,
-            budget,
-            inbox,
-            gone,
-            desk,
-            alone,
-            stages,
-            readers,
-            stop_background,
-            stop_writer,
-        }
+        Self { cache, in_flight, budget, inbox, gone, desk, stages, readers, stop_background, stop_writer }
     }
 
     /// kill -9: everything in memory is gone.
@@ -161,14 +148,12 @@ impl Process {
         self.gone.cancel();
     }
 
-    /// A stop that was not cut off leaves nothing of its own in the inbox but rows that fail alone. With another instance a
-    /// message that this one has may also be there as a row of the other.
+    /// A stop that was not cut off leaves nothing of its own in the inbox but rows that fail alone. Copies of what is settled may
+    /// be there: another instance has them, or the store has written them after it was given up.
     fn check_drained(&self) {
-        if !self.alone {
-            return;
-        }
         let tables = self.desk.store.tables();
-        for row in tables.inbox.values().filter(|row| row.attempts == 0) {
+        for row in tables.inbox.values().filter(|row| row.attempts == 0 && !tables.has_settled(&row.message))
+        {
             let message_id = &row.message.message_id;
             if self.in_flight.holds(message_id) {
                 self.desk.journal.violated(format!("a drained stop left {message_id} in the inbox"));

@@ -75,6 +75,13 @@ impl Tables {
         messages.iter().map(|message| self.record_one(message)).collect()
     }
 
+    /// Whether this message has become an order, a document of the history, or a dead letter.
+    pub(crate) fn has_settled(&self, message: &Message) -> bool {
+        let place = place(message);
+        self.letters.contains_key(&message.message_id)
+            || self.accepted.values().flatten().any(|(heard, _)| *heard == place)
+    }
+
     fn record_one(&mut self, message: &Message) -> Recorded {
         let there = self.inbox.iter().find(|(_, row)| row.message.message_id == message.message_id);
         if let Some((&id, _)) = there {
