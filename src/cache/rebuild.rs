@@ -21,6 +21,9 @@ const PAGE_BYTES: usize = 4 << 20;
 /// After this many documents (about 100 µs of hashing) the task lets others run.
 const TURN: usize = 64;
 
+/// The cache has no more room.
+struct Full;
+
 /// How far a rebuild is; read by scrapes and health checks.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
@@ -95,29 +98,34 @@ impl Cache {
         // Shards fill unevenly. From the first eviction on, an older document would push out a newer one.
         let evictions = self.evictions();
         let capacity = self.entries.capacity() as f64;
-        let mut newest = None;
-        let mut before = None;
-        loop {
-            let page = next_page(store, before, health).await;
+        let mut page = next_page(store, None, health).await;
+        let newest = page.first().map_or(1, |row| row.id).max(1);
+        while let Some(last) = page.last().map(|row| row.id) {
             fail_point::reach("during_rebuild").await;
-            let Some(last) = page.last().map(|row| row.id) else { return };
-            let newest = *newest.get_or_insert(page.first().map_or(last, |row| row.id).max(1));
-            before = Some(last);
-            for turn in page.chunks(TURN) {
-                for row in turn {
-                    self.fill_one(row, || self.marks.contains(&row.order_uid));
-                    if self.evictions() > evictions {
-                        return;
-                    }
-                }
-                tokio::task::yield_now().await;
-            }
+            // The store reads the next page meanwhile.
+            let next = async { Ok(next_page(store, Some(last), health).await) };
+            let Ok((next, ())) = tokio::try_join!(next, self.fill_page(&page, evictions)) else { return };
             if self.marks.full() {
                 return;
             }
             let by_ids = (newest - last) as f64 / newest as f64;
             self.progress.advance(by_ids.max(self.weight() as f64 / capacity).clamp(0.0, 1.0));
+            page = next;
         }
+    }
+
+    /// Takes what fits; `evictions` is how many there had been before the rebuild.
+    async fn fill_page(&self, page: &[StoredDocument], evictions: u64) -> Result<(), Full> {
+        for turn in page.chunks(TURN) {
+            for row in turn {
+                self.fill_one(row, || self.marks.contains(&row.order_uid));
+                if self.evictions() > evictions {
+                    return Err(Full);
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
     /// Steps G, K and J of `marks.rs`, in this order; `touched` is the check.

@@ -29,8 +29,9 @@ use super::{
     weather::Weather,
 };
 
-/// By then everything is drained; rows that fail alone pause for a minute at most.
-const DRAINED: Duration = Duration::from_secs(600);
+/// By then everything is drained; rows that fail alone pause for a minute at most, and where one message fills the pipeline each
+/// of 40 waits for a redelivery, 20 s later at most.
+const DRAINED: Duration = Duration::from_secs(1200);
 
 /// What a run has left.
 pub(crate) struct Run {
