@@ -3,11 +3,11 @@
 //! Three writers meet here, and the store has the last word:
 //!
 //! * the settle path says what a commit did or found: [`Cache::put`] after a commit, [`Cache::remove`] after one whose outcome
-//!   is unknown, that found something newer or that somebody else did. One lane a uid, in commit order; it always wins.
+//!   is unknown, that found something newer or that somebody else did. One lane a uid, in commit order; it never loses to an older one.
 //! * [`Cache::read_through`] fills what a reader missed, and [`Cache::rebuild`] fills the cache at boot. Both read the store
 //!   some time before they insert, so both insert only through a placeholder guard, which any `put` or `remove` of the key
 //!   in between voids. The rebuild reads long before it takes its guard and needs one more check: `marks.rs` has the proof.
-//!   What a void load has read may be older than what is here, or newer: then the key is forgotten.
+//!   When the guard of a load is void, nobody knows which of the two documents is newer, so the key is forgotten.
 //!
 //! That a uid is unknown is never cached: it is told to those who wait for the load that found it, and forgotten.
 
@@ -94,21 +94,20 @@ impl Cache {
         match self.entries.get_value_or_guard_async(uid).await {
             Ok(document) => Ok(document.map(Found::Cached)),
             Err(guard) => {
-                let document = load.await?.map(|bytes| Document::new(&bytes));
-                if document.is_none() {
+                let Some(document) = load.await?.map(|bytes| Document::new(&bytes)) else {
                     drop(guard.insert(None));
                     // Those who waited have been told. A document that the settle path has put here since stays.
                     self.entries.remove_if(uid, Option::is_none);
                     return Ok(None);
-                }
+                };
                 // The store has a commit before the settle path hears of it: what was read here may be newer than the
                 // pages of a rebuild, and than what the settle path has said since the guard was taken. Nobody who reads
                 // after this caller may be shown those, so the next asks the store again.
                 self.marks.mark(uid);
-                if guard.insert(document.clone()).is_err() {
+                if guard.insert(Some(document.clone())).is_err() {
                     self.entries.remove(uid);
                 }
-                Ok(document.map(Found::Loaded))
+                Ok(Some(Found::Loaded(document)))
             }
         }
     }

@@ -82,6 +82,8 @@ impl Cache {
         // Also when this future is dropped half way.
         let _end = End(self);
         if stop.run_until_cancelled(self.fill(store, health)).await.is_some() {
+            // The page that was asked for in advance may have failed, and is no longer needed.
+            health.up();
             self.progress.advance(1.0);
             self.progress.set(Rebuild::Done);
             telemetry::cache_rebuilt(began.elapsed());

@@ -43,7 +43,7 @@ pub(crate) use tidy::keep_tidy;
 /// The result of a call to the store.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// How long the calls may take that read or rewrite whole tables: [`Store::prepare`], [`Store::audit`] and [`Store::tidy`].
+/// How long the calls may take that read or rewrite whole tables: [`Store::prepare`], [`Store::audit`], [`Store::tidy`].
 const AT_LENGTH: Duration = Duration::from_secs(600);
 
 /// A database that holds the inbox, the orders, the dead letters and the ledger.
@@ -117,8 +117,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How many lost gaps are open, and the latest `limit`, open ones first.
     async fn gaps(&self, limit: usize) -> Result<(i64, Vec<GapReport>)>;
 
-    /// Gives the room that settled messages have taken back to the inbox, when it has become much. Called every second while
-    /// the service runs; nothing depends on it but the size of the inbox.
+    /// Makes the room of settled messages usable again, once there is much of it. Nothing depends on it but the size of the
+    /// inbox.
     async fn tidy(&self) -> Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-use std::{ops::Range, time::Instant};
+use std::{cmp::Reverse, collections::HashSet, ops::Range, time::Instant};
 
 use crate::{
     fail_point,
@@ -149,19 +149,25 @@ impl Lane {
             .zip(outcomes)
             .filter_map(|(prepared, outcome)| Some((prepared, prepared.order_uid()?, *outcome)))
             .collect();
-        // Of several messages of one uid the newest is what the store says now.
-        news.sort_unstable_by_key(|(prepared, ..)| prepared.rank());
+        // Of several messages of one uid the newest is what the store says now, and readers hear of no other.
+        news.sort_unstable_by_key(|(prepared, ..)| Reverse(prepared.rank()));
+        let mut told = HashSet::new();
         for (prepared, uid, outcome) in news {
+            if let Some(Outcome::Applied | Outcome::Replaced) = outcome {
+                prepared.count_visible();
+            }
+            // What the store has refused is no order.
+            if outcome == Some(Outcome::Rejected) || !told.insert(uid) {
+                continue;
+            }
             match outcome {
                 Some(Outcome::Applied | Outcome::Replaced) => {
                     self.cache.put(uid, &prepared.held.row.message.payload);
-                    prepared.count_visible();
                 }
                 // The store says this, perhaps by somebody else's commit: who gets this ack may read it here.
                 Some(Outcome::Unchanged) => self.cache.put(uid, &prepared.held.row.message.payload),
                 // The store says something that this process need not have heard of: newer, or settled by somebody else.
                 Some(Outcome::Outdated) | None => self.cache.remove(uid),
-                // No order.
                 Some(Outcome::Rejected) => {}
             }
         }

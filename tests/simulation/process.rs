@@ -149,7 +149,7 @@ impl Process {
     }
 
     /// A stop that was not cut off leaves nothing of its own in the inbox but rows that fail alone. Copies of what is settled may
-    /// be there: another instance has them, or the store has written them after it was given up.
+    /// be there: another instance has them, or the store has written them after the call was given up.
     fn check_drained(&self) {
         let tables = self.desk.store.tables();
         for row in tables.inbox.values().filter(|row| row.attempts == 0 && !tables.has_settled(&row.message))

@@ -31,7 +31,7 @@ use super::{
     error::Failure,
     ledger::Shards,
     pool::{Pool, Session, call},
-    tidy::LeftBehind,
+    tidy::DeadBytes,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -60,8 +60,8 @@ const SET_UP_AT_LENGTH: &str = "
     SELECT set_config('synchronous_commit', 'on', false), set_config('statement_timeout', $1, false),
         set_config('idle_in_transaction_session_timeout', $1, false), set_config('TimeZone', 'UTC', false)";
 
-/// Autovacuum comes once a minute at most, and finds a GB by then. Only readers of the inbox would notice a truncation, by
-/// waiting for it; and of several instances one is enough.
+/// Autovacuum comes once a minute at most, and finds a GB by then. A truncation would lock everybody out for a moment, for room
+/// that is needed again at once. Of several instances one vacuum at a time is enough.
 const VACUUM_INBOX: &str = "VACUUM (TRUNCATE false, SKIP_LOCKED) inbox";
 
 /// Sessions for what must go on however many read: the lanes that settle, the inbox writer, a ping.
@@ -117,7 +117,7 @@ pub(super) struct Postgres {
     at_length: Pool<PgConnection>,
     timeout: Duration,
     shards: Shards,
-    left_behind: LeftBehind,
+    dead_bytes: DeadBytes,
 }
 
 impl Postgres {
@@ -130,7 +130,7 @@ impl Postgres {
             at_length: Pool::that_keeps_none(paced(Pace::AtLength)),
             timeout: options.timeout,
             shards: Shards::new(),
-            left_behind: LeftBehind::default(),
+            dead_bytes: DeadBytes::default(),
         }
     }
 }
@@ -190,7 +190,7 @@ impl Store for Postgres {
                     match settle::settle(&mut lease, batch, shard.number()).await {
                         Ok(Settled::Done(outcomes)) => {
                             let outcomes = lease.end_settle(outcomes).await?;
-                            self.left_behind.add(batch);
+                            self.dead_bytes.add(batch);
                             return Ok(outcomes);
                         }
                         Ok(Settled::Overtaken) => lease.roll_back().await?,
@@ -256,7 +256,7 @@ impl Store for Postgres {
     }
 
     async fn tidy(&self) -> Result<()> {
-        let Some(bytes) = self.left_behind.much() else { return Ok(()) };
+        let Some(bytes) = self.dead_bytes.due() else { return Ok(()) };
         let mut lease = self.at_length.bounded(self.timeout, "tidy", self.at_length.lease()).await?;
         self.at_length
             .bounded(AT_LENGTH, "tidy", async {
@@ -264,7 +264,7 @@ impl Store for Postgres {
                 lease.end(vacuumed).await
             })
             .await?;
-        self.left_behind.tidied(bytes);
+        self.dead_bytes.tidied(bytes);
         Ok(())
     }
 
