@@ -301,6 +301,22 @@ async fn a_rebuild_waits_for_a_store_that_fails_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_rebuild_that_is_full_does_not_complain_of_a_page_that_it_no_longer_needs() {
+    let store = TestStore::default();
+    for n in 1..=1000 {
+        store.commit(&format!("order-{n:04}"), "document");
+    }
+    let cache = Cache::new(100 * entries::weight("order-0001", "document".len()));
+    let board = Board::default();
+    let part = board.register("cache", None);
+    let stop = CancellationToken::new();
+    during(&store, cache.rebuild(&store, &part, &stop), || store.fail(Some("connection refused"))).await;
+    assert_eq!(cache.rebuild_state(), Rebuild::Done);
+    assert_eq!(store.calls(), 2, "the second page was asked for, and failed");
+    assert_eq!(board.snapshot().remove(0).state, State::Up);
+}
+
+#[tokio::test]
 async fn a_rebuild_stops_when_it_is_told_to() {
     let (cache, store) = (cache(), TestStore::default());
     store.pause();
