@@ -20,7 +20,9 @@
 //! would fit between K and G.
 //!
 //! A load of a reader may see a commit before the settle path hears of it, and its entry may be evicted before G. It marks
-//! the uid before it inserts, which is before its reader has an answer: no page that is older comes after it. Uids are kept as hashes: a collision costs one document that the rebuild does not fill.
+//! the uid before it inserts, which is before its reader has an answer: no page that is older comes after it.
+//!
+//! Uids are kept as hashes: a collision costs one document that the rebuild does not fill.
 
 use std::{
     collections::{HashSet, hash_map::RandomState},

@@ -16,8 +16,8 @@ use super::{Store, postgres::Postgres, sqlite::Sqlite};
 pub struct Options {
     /// `STORE_TIMEOUT`: every call ends within it.
     pub timeout: Duration,
-    /// Sessions that read. Those of the pipeline are besides, so that no number of readers holds it up: four of PostgreSQL,
-    /// the one writer of SQLite; and one more for a migration or an audit of PostgreSQL.
+    /// Sessions that read. Those of the pipeline are besides, so that no number of readers holds it up: five of PostgreSQL,
+    /// the one writer of SQLite; and one more for a migration, an audit or a vacuum of PostgreSQL.
     pub max_connections: usize,
     /// Whether a SQLite file that is not there is made; only `serve` does.
     pub create: bool,

@@ -94,7 +94,7 @@ impl<S: Session> Pool<S> {
         Self::that_keeps(settings, size, size, Arc::clone(&other.generation))
     }
 
-    /// For calls so rare that each opens a connection of its own, one at a time.
+    /// For calls so rare or so long that each opens a connection of its own, one at a time.
     pub(super) fn that_keeps_none(settings: S::Settings) -> Self {
         Self::that_keeps(settings, 1, 0, Arc::default())
     }
