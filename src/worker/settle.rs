@@ -144,31 +144,29 @@ impl Lane {
     }
 
     fn publish(&self, batch: &[Prepared<'_>], outcomes: &[Option<Outcome>]) {
+        // What the store has refused is no order.
         let mut news: Vec<_> = batch
             .iter()
             .zip(outcomes)
+            .filter(|(_, outcome)| **outcome != Some(Outcome::Rejected))
             .filter_map(|(prepared, outcome)| Some((prepared, prepared.order_uid()?, *outcome)))
             .collect();
         // Of several messages of one uid the newest is what the store says now, and readers hear of no other.
         news.sort_unstable_by_key(|(prepared, ..)| Reverse(prepared.rank()));
         let mut told = HashSet::new();
         for (prepared, uid, outcome) in news {
+            if told.insert(uid) {
+                match outcome {
+                    // The store says this, for `Unchanged` perhaps by somebody else's commit: who gets this ack may read it.
+                    Some(Outcome::Applied | Outcome::Replaced | Outcome::Unchanged) => {
+                        self.cache.put(uid, &prepared.held.row.message.payload);
+                    }
+                    // The store says something that this process need not have heard of: newer, or settled by somebody else.
+                    _ => self.cache.remove(uid),
+                }
+            }
             if let Some(Outcome::Applied | Outcome::Replaced) = outcome {
                 prepared.count_visible();
-            }
-            // What the store has refused is no order.
-            if outcome == Some(Outcome::Rejected) || !told.insert(uid) {
-                continue;
-            }
-            match outcome {
-                Some(Outcome::Applied | Outcome::Replaced) => {
-                    self.cache.put(uid, &prepared.held.row.message.payload);
-                }
-                // The store says this, perhaps by somebody else's commit: who gets this ack may read it here.
-                Some(Outcome::Unchanged) => self.cache.put(uid, &prepared.held.row.message.payload),
-                // The store says something that this process need not have heard of: newer, or settled by somebody else.
-                Some(Outcome::Outdated) | None => self.cache.remove(uid),
-                Some(Outcome::Rejected) => {}
             }
         }
     }
