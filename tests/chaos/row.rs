@@ -19,7 +19,7 @@ use crate::support::{
     stan_server::{StanServer, eventually},
 };
 
-/// The load: so many messages at this rate, 2 % of them broken.
+/// The load: so many messages, 2 % of them broken, at this rate.
 const COUNT: usize = 400;
 const RATE: &str = "200";
 const BROKEN: f64 = 0.02;
@@ -105,16 +105,22 @@ impl Row {
         let mut expected = expected(SEED);
         if self.point == "during_rebuild" {
             service.restart().await;
-            service.ok(&arguments(SEED + 1).each_ref().map(String::as_str));
+            service.ok(&publish(SEED + 1).each_ref().map(String::as_str));
             expected.add(self::expected(SEED + 1));
             all_acked(&broker).await;
             service.kill();
+        }
+        let strikes_the_database = matches!(self.fault, Fault::DatabaseGone | Fault::DatabasePaused);
+        if strikes_the_database {
+            expected.add(self::expected(SEED + 2));
         }
         let published = expected.sound.len() + expected.broken.len();
 
         self.arm(&mut service, Some(&folder));
         service.restart().await;
-        let mut publisher = service.spawn("publish", &arguments(SEED).each_ref().map(String::as_str));
+        let load = publish(SEED);
+        let load = load.iter().map(String::as_str).chain(["--rate", RATE]).collect::<Vec<_>>();
+        let mut publisher = service.spawn("publish", &load);
         if self.point == "during_shutdown" {
             eventually("the load has begun", || async { broker.last_sequence("orders").await > 50 }).await;
             service.ask_to_stop();
@@ -129,6 +135,10 @@ impl Row {
         };
         let struck = self.fault.strike(&mut service, &mut broker, database, postgres, &point).await;
         let fired = struck.at_the_point;
+        if strikes_the_database {
+            // The load may have ended before the fault got its turn, and who has nothing to write notices nothing.
+            service.ok(&publish(SEED + 2).each_ref().map(String::as_str));
+        }
         if self.fault != Fault::Killed {
             noticed(&mut service).await;
         }
@@ -240,8 +250,7 @@ fn expected(seed: u64) -> Expected {
     Expected::of(seed, COUNT, BROKEN, options)
 }
 
-fn arguments(seed: u64) -> [String; 11] {
+fn publish(seed: u64) -> [String; 9] {
     let [count, broken, seed] = [COUNT.to_string(), BROKEN.to_string(), seed.to_string()];
-    ["publish", "--count", &count, "--broken", &broken, "--items", "1", "--seed", &seed, "--rate", RATE]
-        .map(str::to_owned)
+    ["publish", "--count", &count, "--broken", &broken, "--items", "1", "--seed", &seed].map(str::to_owned)
 }
