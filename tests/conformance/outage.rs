@@ -66,7 +66,8 @@ async fn a_commit_whose_answer_is_lost_was_made_once() {
     store.prepare().await.unwrap();
 
     let messages = [message(1, 1, &small("a", 1)), message(2, 2, "broken")];
-    link.lose_the_next_commit();
+    // Recording is one statement, and so its own commit.
+    link.lose_the_answer_to(b"broken");
     let error = store.record(&messages).await.unwrap_err();
     assert!(link.has_lost_it());
     assert_eq!((error.class, error.answered), (Class::Transient, false), "{error}");

@@ -48,8 +48,8 @@ struct State {
 /// What the link sees pass.
 #[derive(Debug, Default)]
 struct Traffic {
-    /// The next COMMIT loses its answer.
-    loses_commit: AtomicBool,
+    /// The next request with this in it loses its answer.
+    loses_answer_to: Mutex<Option<&'static [u8]>>,
     /// Bytes that came from the server.
     answered: AtomicU64,
     /// Where connections are still to be cut.
@@ -199,12 +199,17 @@ impl Link {
 
     /// The next COMMIT reaches the server, and its connection is closed when the answer arrives.
     pub(crate) fn lose_the_next_commit(&self) {
-        self.traffic.loses_commit.store(true, Ordering::SeqCst);
+        self.lose_the_answer_to(COMMIT);
+    }
+
+    /// The next request with `text` in it reaches the server, and its connection is closed when the answer arrives.
+    pub(crate) fn lose_the_answer_to(&self, text: &'static [u8]) {
+        *self.traffic.loses_answer_to() = Some(text);
     }
 
     /// `true` once that has happened.
     pub(crate) fn has_lost_it(&self) -> bool {
-        !self.traffic.loses_commit.load(Ordering::SeqCst)
+        self.traffic.loses_answer_to().is_none()
     }
 
     /// Each of the next connections is cut where one of these says, the last of them first.
@@ -225,6 +230,10 @@ impl Link {
 }
 
 impl Traffic {
+    fn loses_answer_to(&self) -> MutexGuard<'_, Option<&'static [u8]>> {
+        self.loses_answer_to.lock().expect("nothing panics under this lock")
+    }
+
     fn scissors(&self) -> MutexGuard<'_, Scissors> {
         self.scissors.lock().expect("nothing panics under this lock")
     }
@@ -276,7 +285,8 @@ async fn relay(
     let requests = async {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
-            if buffer[..length].ends_with(COMMIT) && traffic.loses_commit.swap(false, Ordering::SeqCst) {
+            let loses = |text: &mut &[u8]| buffer[..length].windows(text.len()).any(|part| part == *text);
+            if traffic.loses_answer_to().take_if(loses).is_some() {
                 loses_answer.store(true, Ordering::SeqCst);
             }
             let (passes, waits) = buffer[..length].split_at(blocks_at(state, &buffer[..length]));

@@ -10,22 +10,23 @@ const DELETE: [&str; 3] = [
     "DELETE FROM payments WHERE order_id = ANY ($1)",
     "DELETE FROM deliveries WHERE order_id = ANY ($1)",
 ];
-const INSERT_DELIVERIES: &str = "
-    INSERT INTO deliveries (order_id, name, phone, zip, city, address, region, email)
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])";
-const INSERT_PAYMENTS: &str = "
-    INSERT INTO payments (order_id, transaction, request_id, currency, provider, amount, payment_dt, bank, delivery_cost,
-        goods_total, custom_fee)
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
-        $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])";
-/// Prices come as text.
-const INSERT_ITEMS: &str = "
+/// One statement for all three, for each statement is a wait for the server. Prices come as text.
+const INSERT: &str = "
+    WITH delivery AS (
+        INSERT INTO deliveries (order_id, name, phone, zip, city, address, region, email)
+        SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+    ), payment AS (
+        INSERT INTO payments (order_id, transaction, request_id, currency, provider, amount, payment_dt, bank, delivery_cost,
+            goods_total, custom_fee)
+        SELECT * FROM unnest($1::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[],
+            $15::text[], $16::bigint[], $17::bigint[], $18::bigint[])
+    )
     INSERT INTO items (order_id, position, chrt_id, track_number, price, rid, name, sale, size, total_price, nm_id, brand,
         status)
     SELECT order_id, position, chrt_id, track_number, price::numeric, rid, name, sale, size, total_price::numeric, nm_id,
         brand, status
-    FROM unnest($1::bigint[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
-        $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bigint[])
+    FROM unnest($19::bigint[], $20::integer[], $21::bigint[], $22::text[], $23::text[], $24::text[], $25::text[],
+        $26::bigint[], $27::text[], $28::text[], $29::bigint[], $30::text[], $31::bigint[])
         AS item (order_id, position, chrt_id, track_number, price, rid, name, sale, size, total_price, nm_id, brand, status)";
 
 /// Deletes the child rows of these orders.
@@ -44,93 +45,62 @@ pub(super) async fn insert(connection: &mut PgConnection, orders: &[(i64, &Order
     if orders.is_empty() {
         return Ok(());
     }
-    insert_deliveries(connection, orders).await?;
-    insert_payments(connection, orders).await?;
     let items: Vec<(i64, i32, &Item<'_>)> = orders
         .iter()
         .flat_map(|(id, order)| (0_i32..).zip(&order.items).map(|(position, item)| (*id, position, item)))
         .collect();
-    if items.is_empty() { Ok(()) } else { insert_items(connection, &items).await }
-}
-
-async fn insert_deliveries(connection: &mut PgConnection, orders: &[(i64, &Order<'_>)]) -> sqlx::Result<()> {
-    macro_rules! column {
-        ($field:ident) => {
+    macro_rules! column_of {
+        (delivery, $field:ident) => {
             orders.iter().map(|(_, order)| order.delivery.$field.as_deref()).collect::<Vec<_>>()
         };
-    }
-    sqlx::query(INSERT_DELIVERIES)
-        .bind(orders.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-        .bind(column!(name))
-        .bind(column!(phone))
-        .bind(column!(zip))
-        .bind(column!(city))
-        .bind(column!(address))
-        .bind(column!(region))
-        .bind(column!(email))
-        .execute(connection)
-        .await
-        .map(drop)
-}
-
-async fn insert_payments(connection: &mut PgConnection, orders: &[(i64, &Order<'_>)]) -> sqlx::Result<()> {
-    macro_rules! text {
-        ($field:ident) => {
+        (payment, $field:ident) => {
             orders.iter().map(|(_, order)| order.payment.$field.as_deref()).collect::<Vec<_>>()
         };
-    }
-    macro_rules! number {
-        ($field:ident) => {
+        (payment number, $field:ident) => {
             orders.iter().map(|(_, order)| order.payment.$field).collect::<Vec<_>>()
         };
-    }
-    sqlx::query(INSERT_PAYMENTS)
-        .bind(orders.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-        .bind(text!(transaction))
-        .bind(text!(request_id))
-        .bind(text!(currency))
-        .bind(text!(provider))
-        .bind(number!(amount))
-        .bind(number!(payment_dt))
-        .bind(text!(bank))
-        .bind(number!(delivery_cost))
-        .bind(number!(goods_total))
-        .bind(number!(custom_fee))
-        .execute(connection)
-        .await
-        .map(drop)
-}
-
-async fn insert_items(connection: &mut PgConnection, items: &[(i64, i32, &Item<'_>)]) -> sqlx::Result<()> {
-    macro_rules! text {
-        ($field:ident) => {
+        (item, $field:ident) => {
             items.iter().map(|(_, _, item)| item.$field.as_deref()).collect::<Vec<_>>()
         };
-    }
-    macro_rules! number {
-        ($field:ident) => {
+        (item number, $field:ident) => {
             items.iter().map(|(_, _, item)| item.$field).collect::<Vec<_>>()
         };
-    }
-    macro_rules! decimal {
-        ($field:ident) => {
+        (item decimal, $field:ident) => {
             items.iter().map(|(_, _, item)| item.$field.as_deref().map(written_out)).collect::<Vec<_>>()
         };
     }
-    sqlx::query(INSERT_ITEMS)
+    sqlx::query(INSERT)
+        .bind(orders.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+        .bind(column_of!(delivery, name))
+        .bind(column_of!(delivery, phone))
+        .bind(column_of!(delivery, zip))
+        .bind(column_of!(delivery, city))
+        .bind(column_of!(delivery, address))
+        .bind(column_of!(delivery, region))
+        .bind(column_of!(delivery, email))
+        .bind(column_of!(payment, transaction))
+        .bind(column_of!(payment, request_id))
+        .bind(column_of!(payment, currency))
+        .bind(column_of!(payment, provider))
+        .bind(column_of!(payment number, amount))
+        .bind(column_of!(payment number, payment_dt))
+        .bind(column_of!(payment, bank))
+        .bind(column_of!(payment number, delivery_cost))
+        .bind(column_of!(payment number, goods_total))
+        .bind(column_of!(payment number, custom_fee))
         .bind(items.iter().map(|(id, _, _)| *id).collect::<Vec<_>>())
         .bind(items.iter().map(|(_, position, _)| *position).collect::<Vec<_>>())
-        .bind(number!(chrt_id))
-        .bind(text!(track_number))
-        .bind(decimal!(price))
-        .bind(text!(rid))
-        .bind(text!(name))
-        .bind(number!(sale))
-        .bind(text!(size))
-        .bind(decimal!(total_price))
-        .bind(number!(nm_id))
-        .bind(text!(brand))
-        .bind(number!(status))
+        .bind(column_of!(item number, chrt_id))
+        .bind(column_of!(item, track_number))
+        .bind(column_of!(item decimal, price))
+        .bind(column_of!(item, rid))
+        .bind(column_of!(item, name))
+        .bind(column_of!(item number, sale))
+        .bind(column_of!(item, size))
+        .bind(column_of!(item decimal, total_price))
+        .bind(column_of!(item number, nm_id))
+        .bind(column_of!(item, brand))
+        .bind(column_of!(item number, status))
         .execute(connection)
         .await
         .map(drop)

@@ -170,7 +170,7 @@ impl Store for Postgres {
     }
 
     async fn record(&self, messages: &[Message]) -> Result<Vec<Recorded>> {
-        call!(self.pipeline, BEGIN, record::record(messages, self.shards.first()))
+        call!(self.pipeline, record::record(messages, self.shards.first()))
     }
 
     async fn unsettled(&self, after: i64, min_age: Duration, limit: usize) -> Result<Vec<InboxKey>> {

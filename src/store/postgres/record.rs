@@ -5,26 +5,36 @@ use sqlx::PgConnection;
 use super::{TRIES, column};
 use crate::store::{
     Message, Recorded,
-    ledger::{RECEIVED, Tally, latest},
+    ledger::{RECEIVED, Tally},
 };
 
+/// One statement and so one transaction, for each statement is a wait for the server. What is not there yet is written, counted,
+/// and moves its channel on.
 const INSERT_INBOX: &str = "
-    INSERT INTO inbox (message_id, source, channel, sequence, published_at_ns, payload)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[])
-    ON CONFLICT (message_id) DO NOTHING RETURNING id, message_id";
+    WITH new AS (
+        INSERT INTO inbox (message_id, source, channel, sequence, published_at_ns, payload)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[])
+        ON CONFLICT (message_id) DO NOTHING RETURNING id, message_id, source, channel, sequence, published_at_ns
+    ), counted AS (
+        INSERT INTO ledger (source, channel, shard, outcome, messages)
+        SELECT source, channel, $7, $8, count(*) FROM new GROUP BY source, channel ORDER BY source, channel
+        ON CONFLICT (source, channel, shard, outcome) DO UPDATE SET messages = ledger.messages + excluded.messages
+    ), moved AS (
+        INSERT INTO channels (source, channel, last_sequence, last_published_at_ns)
+        SELECT DISTINCT ON (source, channel) source, channel, sequence, published_at_ns FROM new
+        ORDER BY source, channel, published_at_ns DESC, sequence DESC
+        ON CONFLICT (source, channel) DO UPDATE
+            SET last_sequence = excluded.last_sequence, last_published_at_ns = excluded.last_published_at_ns
+            WHERE (excluded.last_published_at_ns, excluded.last_sequence)
+                > (channels.last_published_at_ns, channels.last_sequence)
+    )
+    SELECT id, message_id FROM new";
 const SELECT_PENDING: &str = "SELECT id, message_id FROM inbox WHERE message_id = ANY ($1)";
 const UPSERT_LEDGER: &str = "
     INSERT INTO ledger (source, channel, shard, outcome, messages)
     SELECT source, channel, $5, outcome, messages
     FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS line (source, channel, outcome, messages)
     ON CONFLICT (source, channel, shard, outcome) DO UPDATE SET messages = ledger.messages + excluded.messages";
-const UPSERT_CHANNELS: &str = "
-    INSERT INTO channels (source, channel, last_sequence, last_published_at_ns)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
-    ON CONFLICT (source, channel) DO UPDATE
-        SET last_sequence = excluded.last_sequence, last_published_at_ns = excluded.last_published_at_ns
-        WHERE (excluded.last_published_at_ns, excluded.last_sequence)
-            > (channels.last_published_at_ns, channels.last_sequence)";
 const TAKE_ROOM: &str = "
     INSERT INTO inbox (message_id, source, channel, sequence, published_at_ns, payload)
     VALUES ($1, 'http', 'room', 0, 0, $2)";
@@ -36,23 +46,15 @@ pub(super) async fn record(
     messages: &[Message],
     shard: i16,
 ) -> sqlx::Result<Vec<Recorded>> {
-    let mut recorded = insert_inbox(connection, messages).await?;
-    let mut tally = Tally::default();
-    let answers = messages
+    let mut recorded = rows(connection, messages, shard).await?;
+    messages
         .iter()
         .map(|message| {
             let row = recorded.get_mut(&*message.message_id).ok_or(sqlx::Error::RowNotFound)?;
-            if row.new {
-                tally.count(message, RECEIVED);
-            }
             // The second of two copies in one call was not written.
             Ok(std::mem::replace(row, Recorded { new: false, ..*row }))
         })
-        .collect::<sqlx::Result<Vec<_>>>()?;
-    count(connection, &tally, shard).await?;
-    let written = messages.iter().zip(&answers).filter(|(_, answer)| answer.new).map(|(message, _)| message);
-    move_channels(connection, &latest(written)).await?;
-    Ok(answers)
+        .collect()
 }
 
 /// Adds to the ledger.
@@ -72,24 +74,11 @@ pub(super) async fn count(connection: &mut PgConnection, tally: &Tally<'_>, shar
         .map(drop)
 }
 
-async fn move_channels(connection: &mut PgConnection, latest: &[(&str, &str, i64, i64)]) -> sqlx::Result<()> {
-    if latest.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(UPSERT_CHANNELS)
-        .bind(latest.iter().map(|channel| channel.0).collect::<Vec<_>>())
-        .bind(latest.iter().map(|channel| channel.1).collect::<Vec<_>>())
-        .bind(latest.iter().map(|channel| channel.2).collect::<Vec<_>>())
-        .bind(latest.iter().map(|channel| channel.3).collect::<Vec<_>>())
-        .execute(connection)
-        .await
-        .map(drop)
-}
-
 /// The rows of all these messages, by message_id.
-async fn insert_inbox(
+async fn rows(
     connection: &mut PgConnection,
     messages: &[Message],
+    shard: i16,
 ) -> sqlx::Result<HashMap<String, Recorded>> {
     let mut missing: Vec<&Message> = messages.iter().collect();
     // The order in which locks are taken.
@@ -99,7 +88,7 @@ async fn insert_inbox(
         if missing.is_empty() {
             break;
         }
-        for row in insert(connection, &missing).await? {
+        for row in insert(connection, &missing, shard).await? {
             rows.insert(column(&row, 1)?, Recorded { id: column(&row, 0)?, new: true });
         }
         missing.retain(|message| !rows.contains_key(&*message.message_id));
@@ -119,6 +108,7 @@ async fn insert_inbox(
 async fn insert(
     connection: &mut PgConnection,
     messages: &[&Message],
+    shard: i16,
 ) -> sqlx::Result<Vec<sqlx::postgres::PgRow>> {
     sqlx::query(INSERT_INBOX)
         .bind(messages.iter().map(|message| &*message.message_id).collect::<Vec<&str>>())
@@ -127,6 +117,8 @@ async fn insert(
         .bind(messages.iter().map(|message| message.sequence).collect::<Vec<_>>())
         .bind(messages.iter().map(|message| message.published_at_ns).collect::<Vec<_>>())
         .bind(messages.iter().map(|message| &*message.payload).collect::<Vec<&[u8]>>())
+        .bind(shard)
+        .bind(RECEIVED)
         .fetch_all(connection)
         .await
 }
