@@ -33,11 +33,14 @@ use super::{
     },
 };
 
-/// Orders that are looked for, beside the others: one every so often, from a second after the start.
-const PROBE_EVERY: Duration = Duration::from_millis(25);
+/// Orders that are looked for, beside the others: one every so often, from a second after the start. So seldom that the looking
+/// is not what loads the database.
+const PROBE_EVERY: Duration = Duration::from_millis(100);
 const PROBE_AFTER: Duration = Duration::from_secs(1);
-/// Between two looks: what a figure is exact to. A look that finds nothing is a question to the database.
+/// Between two looks: what a figure is exact to. A look that finds nothing is a question to the database, so an order that is late
+/// is looked for less often: after another twentieth of the time it has taken.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+const LESS_OFTEN: u32 = 20;
 /// How far behind the service may be.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -114,9 +117,10 @@ async fn probe(stan: &StanServer, channel: &str, service: &Orderbox, probes: usi
 /// When an order was found.
 async fn look(service: &Orderbox, uid: &str) -> Result<Instant> {
     let path = order_path(uid);
+    let began = Instant::now();
     let looking = async {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(LOOK_EVERY.max(began.elapsed() / LESS_OFTEN)).await;
             let answer = service.client().try_send(Method::GET, &path, Bytes::new()).await;
             if answer.is_some_and(|answer| answer.status == 200) {
                 return Instant::now();
