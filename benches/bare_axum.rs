@@ -49,9 +49,9 @@ async fn order(State(shared): State<Arc<Shared>>, Query(asked): Query<Asked>) ->
 fn answer(cache: &Cache, uid: &str) -> Response {
     let Some(document) = cache.get(uid) else { return StatusCode::NOT_FOUND.into_response() };
     let mut headers = HeaderMap::with_capacity(4);
-    headers.insert(header::ETAG, document.etag);
+    headers.insert(header::ETAG, document.etag());
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
-    (headers, document.bytes).into_response()
+    (headers, document.bytes()).into_response()
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -28,6 +28,7 @@ use std::sync::{
 use bytes::Bytes;
 pub use document::Document;
 pub use rebuild::Rebuild;
+use smol_str::SmolStr;
 
 use entries::Entries;
 use marks::Marks;
@@ -69,7 +70,7 @@ impl Cache {
     pub fn put(&self, uid: &str, document: &[u8]) {
         let document = Document::new(document);
         self.marks.mark(uid);
-        self.entries.insert(uid.to_owned(), Some(document));
+        self.entries.insert(uid.into(), Some(document));
     }
 
     /// Forgets a uid whose state in the store is not known: a commit without an answer, or somebody else's, which may be newer.
@@ -91,7 +92,7 @@ impl Cache {
         uid: &str,
         load: impl Future<Output = Result<Option<Bytes>, E>>,
     ) -> Result<Option<Found>, E> {
-        match self.entries.get_value_or_guard_async(uid).await {
+        match self.entries.get_value_or_guard_async(&SmolStr::new(uid)).await {
             Ok(document) => Ok(document.map(Found::Cached)),
             Err(guard) => {
                 let Some(document) = load.await?.map(|bytes| Document::new(&bytes)) else {

@@ -23,7 +23,7 @@ fn cached(cache: &Cache, uid: &str) -> Option<String> {
 }
 
 fn text(document: &Document) -> String {
-    String::from_utf8(document.bytes.to_vec()).expect("test documents are text")
+    String::from_utf8(document.bytes().to_vec()).expect("test documents are text")
 }
 
 async fn read(cache: &Cache, store: &TestStore) -> Option<String> {
@@ -172,7 +172,7 @@ fn a_rebuild_checks_after_it_has_taken_the_guard() {
     cache.entries.remove(UID);
     cache.fill_one(&row, || {
         assert!(cache.get(UID).is_none());
-        let guarded = cache.entries.get_value_or_guard(UID, Some(Duration::ZERO));
+        let guarded = cache.entries.get_value_or_guard(&smol_str::SmolStr::new(UID), Some(Duration::ZERO));
         assert!(matches!(guarded, GuardResult::Timeout), "the guard is held");
         cache.marks.contains(UID)
     });

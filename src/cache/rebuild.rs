@@ -4,6 +4,7 @@ use std::{
 };
 
 use quick_cache::sync::GuardResult;
+use smol_str::SmolStr;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -134,7 +135,7 @@ impl Cache {
     pub(super) fn fill_one(&self, row: &StoredDocument, touched: impl FnOnce() -> bool) {
         // A key that somebody is loading right now (`Timeout`) needs no help.
         let GuardResult::Guard(guard) =
-            self.entries.get_value_or_guard(row.order_uid.as_str(), Some(Duration::ZERO))
+            self.entries.get_value_or_guard(&SmolStr::new(&row.order_uid), Some(Duration::ZERO))
         else {
             return;
         };

@@ -95,16 +95,17 @@ pub(super) fn respond(document: Document, request: &HeaderMap) -> Response<Full<
     const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache");
     const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-    let has_it = etag::is_known(&document.etag, request);
+    let etag = document.etag();
+    let has_it = etag::is_known(&etag, request);
     let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(header::ETAG, document.etag);
+    headers.insert(header::ETAG, etag);
     headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     let (status, body) = if has_it {
         (StatusCode::NOT_MODIFIED, Bytes::new())
     } else {
         headers.insert(header::CONTENT_TYPE, JSON);
-        (StatusCode::OK, document.bytes)
+        (StatusCode::OK, document.bytes())
     };
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;

@@ -63,8 +63,8 @@ pub(crate) fn check(
             let Some(cached) = process.cache.get(uid) else { continue };
             // What another instance has written this one does not hear of yet.
             let right = match alone {
-                true => cached.bytes == head.message.payload,
-                false => tables.keeps(uid, &cached.bytes),
+                true => cached.bytes() == head.message.payload,
+                false => tables.keeps(uid, &cached.bytes()),
             };
             if !right {
                 violated(format!("the cache says something else of {uid} than the store"));

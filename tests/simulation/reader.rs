@@ -74,7 +74,7 @@ impl Reader {
     async fn read(&self, uid: &str) -> Result<Option<Vec<u8>>, ()> {
         if let Some(document) = self.cache.get(uid) {
             self.journal.note("read: cached", format_args!("{uid}"));
-            return Ok(Some(document.bytes.to_vec()));
+            return Ok(Some(document.bytes().to_vec()));
         }
         if self.breakage == Some(Breakage::InsertsPlainly) {
             let document = self.store.document(uid).await.map_err(drop)?;
@@ -86,11 +86,11 @@ impl Reader {
         match self.cache.read_through(uid, self.store.document(uid)).await.map_err(drop)? {
             Some(Found::Cached(document)) => {
                 self.journal.note("read: joined a load", format_args!("{uid}"));
-                Ok(Some(document.bytes.to_vec()))
+                Ok(Some(document.bytes().to_vec()))
             }
             Some(Found::Loaded(document)) => {
                 self.journal.note("read: loaded", format_args!("{uid}"));
-                Ok(Some(document.bytes.to_vec()))
+                Ok(Some(document.bytes().to_vec()))
             }
             None => {
                 self.journal.note("read: absent", format_args!("{uid}"));
