@@ -10,7 +10,9 @@ use super::{
 };
 
 /// As fast as nginx serves a file; the load tests compare with it as well.
-const CONFIGURATION: &str = include_str!("../../loadtest/nginx.conf");
+pub(crate) const TUNED: &str = include_str!("../../loadtest/nginx.conf");
+/// As Debian sets nginx up, but for one worker and the two headers.
+pub(crate) const AS_INSTALLED: &str = include_str!("nginx-as-installed.conf");
 
 /// One nginx process on core 0 that serves the same bytes for every order.
 #[derive(Debug)]
@@ -22,14 +24,14 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    pub(crate) async fn start(document: &Bytes) -> Result<Self> {
+    pub(crate) async fn start(configuration: &str, document: &Bytes) -> Result<Self> {
         let nginx: PathBuf = program("nginx", &["/usr/sbin"]).ok_or("nginx is not installed")?;
         let folder = tempfile::tempdir()?;
         // Started by root, a worker is another user.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         let port = free_port();
         let configuration =
-            CONFIGURATION.replace("@PORT@", &port.to_string()).replace("@CONNECTIONS@", "128");
+            configuration.replace("@PORT@", &port.to_string()).replace("@CONNECTIONS@", "128");
         fs::write(folder.path().join("nginx.conf"), configuration)?;
         fs::write(folder.path().join("order.json"), document)?;
         let mut command = Command::new(SERVER_CORE[0]);

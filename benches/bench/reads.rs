@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{
     Result, fill,
-    nginx::Nginx,
+    nginx::{self, Nginx},
     rows::{
         Key, Rows,
         Target::{AtLeast, AtMost, None},
@@ -30,6 +30,7 @@ const SAMPLE: &str = "b563feb7b2b84b6test";
 enum Side {
     Orderbox,
     Nginx,
+    NginxAsInstalled,
     Axum,
     AxumWithoutMetrics,
     OneUid,
@@ -42,6 +43,7 @@ struct Keys {
     p99: Key,
     cpu: Key,
     cpu_over_nginx: Key,
+    over_installed: Key,
     over_axum: Key,
     uids: Key,
     metrics: Key,
@@ -53,6 +55,7 @@ pub(crate) async fn measure(settings: &Settings, rows: &mut Rows) -> Result {
         p99: rows.ratio("reads/p99", Millis, "nginx", AtMost(1.0)),
         cpu: rows.figure("reads/cpu", Micros, AtMost(7.5)),
         cpu_over_nginx: rows.ratio("reads/cpu-nginx", Micros, "nginx", None),
+        over_installed: rows.ratio("reads/installed", PerSecond, "nginx as installed", None),
         over_axum: rows.ratio("reads/axum", PerSecond, "bare axum", None),
         uids: rows.ratio("reads/uids", PerSecond, "one uid", AtLeast(0.75)),
         metrics: rows.ratio("reads/metrics", Micros, "without", AtMost(1.03)),
@@ -67,6 +70,7 @@ pub(crate) async fn measure(settings: &Settings, rows: &mut Rows) -> Result {
 struct Servers {
     orderbox: Orderbox,
     nginx: Nginx,
+    nginx_as_installed: Nginx,
     axum: Axum,
     axum_without_metrics: Axum,
     one: PathBuf,
@@ -100,7 +104,8 @@ impl Servers {
         let document = orderbox.order(SAMPLE).await.map_err(|status| format!("{SAMPLE}: {status}"))?;
         Ok(Self {
             orderbox,
-            nginx: Nginx::start(&document).await?,
+            nginx: Nginx::start(nginx::TUNED, &document).await?,
+            nginx_as_installed: Nginx::start(nginx::AS_INSTALLED, &document).await?,
             axum: Axum::start("with", folder.path()).await?,
             axum_without_metrics: Axum::start("without", folder.path()).await?,
             one,
@@ -111,12 +116,13 @@ impl Servers {
     }
 
     async fn round(&self, round: usize, settings: &Settings, rows: &mut Rows, keys: &Keys) -> Result {
-        let sides = [Side::Orderbox, Side::Nginx, Side::Axum];
-        let [orderbox, nginx, axum] = self.load(round, sides, settings).await?;
+        let sides = [Side::Orderbox, Side::Nginx, Side::NginxAsInstalled, Side::Axum];
+        let [orderbox, nginx, installed, axum] = self.load(round, sides, settings).await?;
         rows.compared(keys.rate, orderbox.per_second, nginx.per_second);
         rows.compared(keys.p99, orderbox.p99_millis, nginx.p99_millis);
         rows.measured(keys.cpu, orderbox.cpu_micros_a_request);
         rows.compared(keys.cpu_over_nginx, orderbox.cpu_micros_a_request, nginx.cpu_micros_a_request);
+        rows.compared(keys.over_installed, orderbox.per_second, installed.per_second);
         rows.compared(keys.over_axum, orderbox.per_second, axum.per_second);
         let [many, one] = self.load(round, [Side::ManyUids, Side::OneUid], settings).await?;
         rows.compared(keys.uids, many.per_second, one.per_second);
@@ -145,6 +151,9 @@ impl Servers {
             Side::OneUid => (self.orderbox.address().1, self.orderbox.pid(), Some(self.one.as_path())),
             Side::ManyUids => (self.orderbox.address().1, self.orderbox.pid(), Some(self.many.as_path())),
             Side::Nginx => (self.nginx.port(), self.nginx.pid(), Option::None),
+            Side::NginxAsInstalled => {
+                (self.nginx_as_installed.port(), self.nginx_as_installed.pid(), Option::None)
+            }
             Side::Axum => (self.axum.port, self.axum.process.pid(), Option::None),
             Side::AxumWithoutMetrics => {
                 (self.axum_without_metrics.port, self.axum_without_metrics.process.pid(), Option::None)
