@@ -19,7 +19,8 @@ const SELECT_DOCUMENT: &str = "SELECT document FROM orders WHERE order_uid = $1"
 const SELECT_DOCUMENTS: &str = "
     SELECT id, order_uid, document
     FROM (
-        SELECT id, order_uid, document, sum(octet_length(document)) OVER (ORDER BY id DESC) - octet_length(document) AS newer
+        SELECT id, order_uid, document, sum(octet_length(document)) OVER (ORDER BY id DESC ROWS UNBOUNDED PRECEDING)
+            - octet_length(document) AS newer
         FROM (SELECT id, order_uid, document FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2) AS page
     ) AS measured
     WHERE newer < $3 ORDER BY id DESC";
