@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use orderbox::sample::Sample;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use sqlx::AssertSqlSafe;
 
 use super::{Result, backlog, service, support::database::Database};
 
@@ -67,7 +67,7 @@ pub(crate) async fn fill(database: &Database, orders: u64) -> Result<f64> {
                 .execute(&mut database.connection().await)
                 .await?;
         }
-        Database::Sqlite(_) => fill_sqlite(database, &model, orders).await?,
+        Database::Sqlite(_) => fill_sqlite(database, &model, orders)?,
     }
     let rate = orders as f64 / began.elapsed().as_secs_f64();
     let added = service::orders(database).await - before;
@@ -97,22 +97,21 @@ pub(crate) async fn stock(database: &Database, orders: u64) -> Result {
     Ok(())
 }
 
-async fn fill_sqlite(database: &Database, model: &Model, orders: u64) -> Result {
-    let mut connection = database.sqlite_connection().await;
-    sqlx::raw_sql(SQLITE_PRAGMAS).execute(&mut connection).await?;
-    let mut last = last_id(&mut connection).await?;
+fn fill_sqlite(database: &Database, model: &Model, orders: u64) -> Result {
+    let connection = database.sqlite_connection();
+    connection.execute_batch(SQLITE_PRAGMAS)?;
+    let mut last = last_id(&connection)?;
     let end = last + orders;
     while last < end {
         let batch = BATCH.min(end - last);
-        sqlx::raw_sql(AssertSqlSafe(model.sqlite(last, batch))).execute(&mut connection).await?;
+        connection.execute_batch(&model.sqlite(last, batch))?;
         last += batch;
     }
-    connection.close().await?;
     Ok(())
 }
 
-async fn last_id(connection: &mut SqliteConnection) -> Result<u64> {
-    let last: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM orders").fetch_one(connection).await?;
+fn last_id(connection: &rusqlite::Connection) -> Result<u64> {
+    let last: Option<i64> = connection.query_row("SELECT max(id) FROM orders", (), |row| row.get(0))?;
     Ok(last.unwrap_or(0).unsigned_abs())
 }
 

@@ -1,9 +1,10 @@
 use std::{str::FromStr, time::Duration};
 
 use clap::Args;
-use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use sqlx::postgres::PgConnectOptions;
 
 use super::{Findings, SecretUrl, units};
+use crate::store::sqlite_file;
 
 /// Where the orders are kept.
 #[derive(Debug, Clone, Args)]
@@ -66,7 +67,7 @@ impl StoreSettings {
                     );
                 }
             }
-            "sqlite" => match SqliteConnectOptions::from_str(url) {
+            "sqlite" => match sqlite_file(url) {
                 _ if rest.contains('?') => error(
                     "has parameters, and the SQLite store takes none".into(),
                     "Leave out everything from the ? on (in the name of a file write %3F)",
@@ -80,7 +81,7 @@ impl StoreSettings {
                         .into(),
                     "Set DATABASE_URL to sqlite:// and the path of a file",
                 ),
-                Ok(options) if options.get_filename().as_os_str().is_empty() => error(
+                Ok(file) if file.as_os_str().is_empty() => error(
                     "names no file: SQLite would use a temporary one and lose it with the process".into(),
                     "Set DATABASE_URL to sqlite:// and the path of a file, such as sqlite://orderbox.db",
                 ),

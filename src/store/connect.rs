@@ -1,12 +1,13 @@
 use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
-    str::FromStr,
+    str::{FromStr, Utf8Error},
     sync::Arc,
     time::Duration,
 };
 
-use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use percent_encoding::percent_decode_str;
+use sqlx::postgres::PgConnectOptions;
 use thiserror::Error;
 
 use super::{Store, postgres::Postgres, sqlite::Sqlite};
@@ -157,6 +158,13 @@ pub fn lock_for_serve(url: &str) -> Result<Option<ServeLock>, ConnectError> {
     }
 }
 
+/// The file that a sqlite: URL names; what it can't hold plainly is percent-encoded.
+pub(crate) fn sqlite_file(url: &str) -> Result<PathBuf, Utf8Error> {
+    let rest = url.strip_prefix("sqlite:").unwrap_or(url);
+    let name = rest.strip_prefix("//").unwrap_or(rest);
+    Ok(PathBuf::from(&*percent_decode_str(name).decode_utf8()?))
+}
+
 fn sqlite_path(url: &str) -> Result<PathBuf, ConnectError> {
     let wrong = |reason: &str| ConnectError::Url { scheme: "sqlite", reason: reason.to_owned() };
     if url.contains('?') {
@@ -164,15 +172,14 @@ fn sqlite_path(url: &str) -> Result<PathBuf, ConnectError> {
             "it takes no parameters; leave out everything from the ? on (in a file name write %3F)",
         ));
     }
-    let options = SqliteConnectOptions::from_str(url).map_err(|error| wrong(&reason(&error)))?;
-    let path = options.get_filename();
+    let path = sqlite_file(url).map_err(|error| wrong(&error.to_string()))?;
     if path.as_os_str().is_empty() {
         return Err(wrong("it names no file; write sqlite://orderbox.db"));
     }
     if url.ends_with(":memory:") {
         return Err(wrong("a database in memory would lose what was acknowledged; name a file"));
     }
-    Ok(path.to_owned())
+    Ok(path)
 }
 
 fn check_file(path: &Path, create: bool) -> Result<(), ConnectError> {

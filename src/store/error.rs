@@ -60,9 +60,9 @@ pub struct StoreError {
 #[derive(Debug)]
 pub(super) enum Failure {
     /// No connection was to be had.
-    Connect(sqlx::Error),
+    Connect(Cause),
     /// A statement failed.
-    Statement(sqlx::Error),
+    Statement(Cause),
     /// No answer in this time.
     TimedOut(Duration),
     /// The database can't be used as it is; says why and what to do.
@@ -72,6 +72,23 @@ pub(super) enum Failure {
     /// The disk has less room than is asked for.
     Full,
 }
+
+/// Why a statement failed, by who says so.
+#[derive(Debug)]
+pub(super) enum Cause {
+    /// The library for PostgreSQL.
+    Postgres(sqlx::Error),
+    /// The library for SQLite.
+    Sqlite(rusqlite::Error),
+    /// This side: the database holds what it does not know.
+    Unknown(Unknown),
+    /// Nobody: the thread that ran the statement is gone, and the connection with it.
+    Lost(String),
+}
+
+/// A value, or a schema, that this version does not know.
+#[derive(Debug)]
+pub(super) struct Unknown(pub(super) String);
 
 /// What hits the store as a whole, and what an operator can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,44 +126,75 @@ impl Ailment {
     }
 }
 
-impl StoreError {}
-
-impl Failure {
+impl Cause {
     /// `true` when the connection is still in step with the server and may be used again after a ROLLBACK.
-    pub(super) fn answered(error: &sqlx::Error) -> bool {
-        match error {
-            sqlx::Error::Database(answer) => !is_fatal(answer.as_ref()),
-            sqlx::Error::Migrate(source) => match source.as_ref() {
-                MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
-                    Self::answered(source)
-                }
-                _ => true,
-            },
-            // Values that this side could not encode or decode: the server had no part in it.
-            sqlx::Error::Encode(_)
-            | sqlx::Error::Decode(_)
-            | sqlx::Error::ColumnDecode { .. }
-            | sqlx::Error::RowNotFound
-            | sqlx::Error::InvalidArgument(_) => true,
-            // Io, Tls, Protocol, WorkerCrashed and what a later sqlx adds: assume the worst.
-            _ => false,
+    pub(super) fn answered(&self) -> bool {
+        match self {
+            Self::Postgres(error) => answered(error),
+            // SQLite runs in this process: whatever went wrong, the connection knows.
+            Self::Sqlite(_) | Self::Unknown(_) => true,
+            Self::Lost(_) => false,
         }
     }
 
     /// `true` when the connection may not write: PostgreSQL decides that when a session begins, SQLite when it opens the file.
-    pub(super) fn read_only(error: &sqlx::Error) -> bool {
-        code(error).is_some_and(|code| Ailment::of(&code) == Some(Ailment::ReadOnly))
+    pub(super) fn read_only(&self) -> bool {
+        self.code().is_some_and(|code| Ailment::of(&code) == Some(Ailment::ReadOnly))
     }
 
+    fn code(&self) -> Option<String> {
+        match self {
+            Self::Postgres(error) => {
+                answer(error).and_then(DatabaseError::code).map(|code| code.into_owned())
+            }
+            Self::Sqlite(error) => result(error).map(|(code, _)| code.to_string()),
+            Self::Unknown(_) | Self::Lost(_) => None,
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Postgres(error) => answer(error)
+                .and_then(|answer| answer.try_downcast_ref::<PgDatabaseError>())
+                .map_or(Class::Transient, |answer| classify_sqlstate(answer.code(), answer.constraint())),
+            Self::Sqlite(error) => {
+                result(error).map_or(Class::Transient, |(code, message)| classify_sqlite(code, message))
+            }
+            Self::Unknown(_) | Self::Lost(_) => Class::Transient,
+        }
+    }
+
+    /// What happened, without values.
+    fn describe(&self) -> String {
+        match self {
+            Self::Postgres(error) => describe(error),
+            Self::Sqlite(error) => match result(error) {
+                Some((code, message)) => format!("{message} ({code})"),
+                None => error.to_string(),
+            },
+            Self::Unknown(Unknown(message)) | Self::Lost(message) => message.clone(),
+        }
+    }
+}
+
+impl Unknown {
+    /// The schema has a migration that only a newer version has.
+    pub(super) fn migration(version: i64) -> Self {
+        Self(format!(
+            "the database has migration {version}, which this orderbox does not know: it was written by a newer one; \
+             run that one"
+        ))
+    }
+}
+
+impl Failure {
     /// The error that callers see.
     pub(super) fn named(self, transaction: &'static str) -> StoreError {
         let (class, answered, code, mut message) = match self {
             Self::Connect(error) => {
-                (Class::Transient, false, code(&error), format!("cannot connect: {}", describe(&error)))
+                (Class::Transient, false, error.code(), format!("cannot connect: {}", error.describe()))
             }
-            Self::Statement(error) => {
-                (classify(&error), Self::answered(&error), code(&error), describe(&error))
-            }
+            Self::Statement(error) => (error.class(), error.answered(), error.code(), error.describe()),
             Self::TimedOut(limit) => {
                 (Class::Transient, false, None, format!("no answer within {} s", limit.as_secs_f64()))
             }
@@ -164,9 +212,57 @@ impl Failure {
     }
 }
 
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self::Statement(cause)
+    }
+}
+
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        Self::Statement(error)
+        Cause::from(error).into()
+    }
+}
+
+impl From<sqlx::Error> for Cause {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Postgres(error)
+    }
+}
+
+impl From<rusqlite::Error> for Cause {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Unknown> for Cause {
+    fn from(unknown: Unknown) -> Self {
+        Self::Unknown(unknown)
+    }
+}
+
+impl From<Unknown> for sqlx::Error {
+    fn from(Unknown(message): Unknown) -> Self {
+        Self::Decode(message.into())
+    }
+}
+
+fn answered(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(answer) => !is_fatal(answer.as_ref()),
+        sqlx::Error::Migrate(source) => match source.as_ref() {
+            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => answered(source),
+            _ => true,
+        },
+        // Values that this side could not encode or decode: the server had no part in it.
+        sqlx::Error::Encode(_)
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::RowNotFound
+        | sqlx::Error::InvalidArgument(_) => true,
+        // Io, Tls, Protocol, WorkerCrashed and what a later sqlx adds: assume the worst.
+        _ => false,
     }
 }
 
@@ -190,18 +286,14 @@ fn answer(error: &sqlx::Error) -> Option<&dyn DatabaseError> {
     }
 }
 
-fn code(error: &sqlx::Error) -> Option<String> {
-    answer(error).and_then(DatabaseError::code).map(|code| code.into_owned())
-}
-
-fn classify(error: &sqlx::Error) -> Class {
-    let Some(answer) = answer(error) else { return Class::Transient };
-    match answer.try_downcast_ref::<PgDatabaseError>() {
-        Some(answer) => classify_sqlstate(answer.code(), answer.constraint()),
-        None => answer
-            .code()
-            .and_then(|code| code.parse().ok())
-            .map_or(Class::Transient, |code| classify_sqlite(code, answer.message())),
+/// SQLite's extended result code and its message, if the error is SQLite's own.
+fn result(error: &rusqlite::Error) -> Option<(i32, &str)> {
+    match error {
+        rusqlite::Error::SqliteFailure(code, message) => {
+            Some((code.extended_code, message.as_deref().unwrap_or("SQLite gives no reason")))
+        }
+        rusqlite::Error::SqlInputError { error, msg, .. } => Some((error.extended_code, msg)),
+        _ => None,
     }
 }
 
@@ -239,7 +331,7 @@ fn classify_sqlite(code: i32, message: &str) -> Class {
     }
 }
 
-/// What happened, without values: PostgreSQL quotes the refused value after a colon or in quotes.
+/// PostgreSQL quotes the refused value after a colon or in quotes.
 fn describe(error: &sqlx::Error) -> String {
     match answer(error) {
         Some(answer) => {
@@ -254,10 +346,7 @@ fn describe(error: &sqlx::Error) -> String {
         }
         None => match error {
             sqlx::Error::Migrate(source) => match source.as_ref() {
-                MigrateError::VersionMissing(version) => format!(
-                    "the database has migration {version}, which this orderbox does not know: it was written by a newer \
-                     one; run that one"
-                ),
+                MigrateError::VersionMissing(version) => Unknown::migration(*version).0,
                 other => format!("cannot bring the schema up to date: {other}"),
             },
             other => other.to_string(),
@@ -320,11 +409,45 @@ mod tests {
     #[test]
     fn a_lost_connection_and_a_time_out_have_no_known_outcome() {
         let lost = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
-        let error = Failure::Statement(lost).named("settle");
+        let error = Failure::from(lost).named("settle");
+        assert_eq!((error.class, error.answered, error.code), (Class::Transient, false, None));
+
+        let error = Failure::Statement(Cause::Lost("the thread is gone".to_owned())).named("settle");
         assert_eq!((error.class, error.answered, error.code), (Class::Transient, false, None));
 
         let error = Failure::TimedOut(Duration::from_secs(10)).named("settle");
         assert_eq!((error.class, error.answered), (Class::Transient, false));
         assert_eq!(error.to_string(), "settle: no answer within 10 s");
+    }
+
+    #[test]
+    fn what_sqlite_refuses_has_its_extended_code_and_its_words() {
+        let connection = rusqlite::Connection::open_in_memory().expect("memory");
+        let run = |sql| Cause::from(connection.execute_batch(sql).expect_err(sql));
+        connection
+            .execute_batch("CREATE TABLE t (message_id TEXT UNIQUE, n INTEGER CHECK (n > 0)) STRICT; INSERT INTO t VALUES ('a', 1)")
+            .expect("sound");
+
+        let refused = run("INSERT INTO t VALUES ('b', 0)");
+        assert!(refused.answered() && !refused.read_only());
+        let error = Failure::Statement(refused).named("settle");
+        assert_eq!((error.class, error.code.as_deref()), (Class::Data, Some("275")));
+        assert_eq!(error.to_string(), "settle: CHECK constraint failed: n > 0 (275)");
+
+        let error = Failure::Statement(run("INSERT INTO t VALUES ('a', 1)")).named("record");
+        assert_eq!((error.class, error.code.as_deref()), (Class::Redelivery, Some("2067")));
+
+        let error = Failure::Statement(run("SELECT * FROM nowhere")).named("status");
+        assert_eq!((error.class, error.answered, error.code.as_deref()), (Class::Transient, true, Some("1")));
+        assert_eq!(error.to_string(), "status: no such table: nowhere (1)");
+
+        connection.execute_batch("PRAGMA query_only = ON").expect("a pragma");
+        assert!(run("INSERT INTO t VALUES ('b', 1)").read_only());
+    }
+
+    #[test]
+    fn a_value_that_nobody_knows_is_answered_and_waits() {
+        let error = Failure::Statement(Unknown("no such source".to_owned()).into()).named("status");
+        assert_eq!((error.class, error.answered, error.code), (Class::Transient, true, None));
     }
 }

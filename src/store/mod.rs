@@ -26,6 +26,7 @@ use bytes::Bytes;
 
 pub use audit::{Audit, ChannelAudit, Difference};
 pub use browse::{FormerDocument, OrderArrival};
+pub(crate) use connect::sqlite_file;
 pub use connect::{ConnectError, Options, ServeLock, connect, lock_for_serve};
 pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterSummary, LetterError, Resolution};
 pub use desk::{Lineage, Load, Matching, OpenLetter, Parent, Replay, ReplayState, Selection, Stretch};
@@ -41,7 +42,7 @@ pub use report::{ChannelLedger, ChannelPosition, DeadLetterCounts, Outcomes, Sto
 pub(crate) use tidy::keep_tidy;
 
 /// The result of a call to the store.
-pub type Result<T> = std::result::Result<T, StoreError>;
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// How long the calls may take that read or rewrite whole tables: [`Store::prepare`], [`Store::audit`], [`Store::tidy`].
 const AT_LENGTH: Duration = Duration::from_secs(600);

@@ -8,24 +8,25 @@ use super::{
 };
 use crate::order::Order;
 
-/// An accepted message of the batch.
+/// An accepted message of the batch, with its order in the form that the store wants.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Accepted<'a> {
+pub(super) struct Accepted<'a, O = &'a Order<'a>> {
     /// Its place in the batch.
     pub(super) index: usize,
     pub(super) message: &'a Message,
-    pub(super) order: &'a Order<'a>,
+    pub(super) order_uid: &'a str,
+    pub(super) order: O,
 }
 
 /// The changes that a batch makes. Every list is sorted by uid.
-#[derive(Debug, Default)]
-pub(super) struct Plan<'a> {
+#[derive(Debug)]
+pub(super) struct Plan<'a, O = &'a Order<'a>> {
     /// What became of each accepted message, by its place in the batch.
     pub(super) outcomes: Vec<(usize, Outcome)>,
     /// Orders with a new uid.
-    pub(super) inserts: Vec<Accepted<'a>>,
+    pub(super) inserts: Vec<Accepted<'a, O>>,
     /// Rows whose document changes.
-    pub(super) replacements: Vec<(i64, Accepted<'a>)>,
+    pub(super) replacements: Vec<(i64, Accepted<'a, O>)>,
     /// Rows whose document stays and came again with a newer message.
     pub(super) forwards: Vec<(i64, Version<'a>)>,
     /// Documents that are no longer, or never were, what the order is; in the order in which they were superseded. To be
@@ -34,22 +35,34 @@ pub(super) struct Plan<'a> {
 }
 
 /// Settles messages one by one, oldest first, on top of the rows that are there; `current` holds those of all their uids.
-pub(super) fn plan<'a>(mut accepted: Vec<Accepted<'a>>, current: &'a [Current]) -> Plan<'a> {
+pub(super) fn plan<'a, O: Copy>(mut accepted: Vec<Accepted<'a, O>>, current: &'a [Current]) -> Plan<'a, O> {
     accepted.sort_by_cached_key(|accepted| {
         let version = Version::of(accepted);
         (version.order_uid, version.place())
     });
     let current: HashMap<&str, &Current> = current.iter().map(|row| (row.order_uid.as_str(), row)).collect();
     let mut plan = Plan::default();
-    for of_one_uid in accepted.chunk_by(|a, b| a.order.order_uid == b.order.order_uid) {
-        let stored = current.get(&*of_one_uid[0].order.order_uid).copied();
+    for of_one_uid in accepted.chunk_by(|a, b| a.order_uid == b.order_uid) {
+        let stored = current.get(of_one_uid[0].order_uid).copied();
         plan.settle_uid(of_one_uid, stored);
     }
     plan
 }
 
-impl<'a> Plan<'a> {
-    fn settle_uid(&mut self, messages: &[Accepted<'a>], stored: Option<&'a Current>) {
+impl<O> Default for Plan<'_, O> {
+    fn default() -> Self {
+        Self {
+            outcomes: Vec::new(),
+            inserts: Vec::new(),
+            replacements: Vec::new(),
+            forwards: Vec::new(),
+            history: Vec::new(),
+        }
+    }
+}
+
+impl<'a, O: Copy> Plan<'a, O> {
+    fn settle_uid(&mut self, messages: &[Accepted<'a, O>], stored: Option<&'a Current>) {
         let mut head = stored.map(Version::stored);
         // The message that the head comes from, when it is one of the batch.
         let mut written = None;
@@ -149,7 +162,12 @@ mod tests {
             .collect();
         let orders: Vec<Order<'_>> = batch.iter().map(|(uid, _)| order(uid)).collect();
         let accepted = (batch.iter().zip(&orders).enumerate())
-            .map(|(index, ((_, message), order))| Accepted { index, message, order })
+            .map(|(index, ((_, message), order))| Accepted {
+                index,
+                message,
+                order_uid: &order.order_uid,
+                order,
+            })
             .collect();
         let plan = plan(accepted, &current);
         for version in &plan.history {

@@ -1,6 +1,6 @@
 //! Connections that are never handed on in doubt.
 //!
-//! sqlx's pool is not used: it retries a refused connection until the time is up and then says only that time is up, and it
+//! sqlx's pool is not used for PostgreSQL: it retries a refused connection until the time is up and then says only that time is up, and it
 //! takes a connection back whose last statement was abandoned.
 
 use std::{
@@ -13,25 +13,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::Connection;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::error::Failure;
+use super::error::{Cause, Failure};
 use crate::fail_point;
 
 /// A connection that has been idle for longer is asked whether it still lives before it is used.
 const TRUSTED: Duration = Duration::from_secs(1);
 
 /// A connection to one kind of database.
-pub(super) trait Session: Connection + Sized + 'static {
+pub(super) trait Session: Sized + Send + 'static {
     /// What a new connection needs.
     type Settings: Send + Sync + std::fmt::Debug;
 
     /// Connects, and sets the session up.
-    fn open(settings: &Self::Settings) -> impl Future<Output = Result<Self, sqlx::Error>> + Send;
+    fn open(settings: &Self::Settings) -> impl Future<Output = Result<Self, Cause>> + Send;
 
     /// Runs one statement without parameters or rows.
-    fn run(&mut self, sql: &'static str) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    fn run(&mut self, sql: &'static str) -> impl Future<Output = Result<(), Cause>> + Send;
+
+    /// Fails when the connection is dead.
+    fn ping(&mut self) -> impl Future<Output = Result<(), Cause>> + Send;
 }
 
 /// How many connections a store has.
@@ -145,7 +147,7 @@ impl<S: Session> Pool<S> {
         .map_err(|failure| failure.named(transaction))
     }
 
-    async fn session(&self) -> Result<(S, u64), sqlx::Error> {
+    async fn session(&self) -> Result<(S, u64), Cause> {
         while let Some(Idle { mut session, since, generation }) = self.take_idle() {
             if since.elapsed() <= TRUSTED || session.ping().await.is_ok() {
                 return Ok((session, generation));
@@ -173,20 +175,20 @@ impl<S: Session> Pool<S> {
 
 impl<S: Session> Lease<'_, S> {
     /// Commits what succeeded, rolls back what failed, and hands the connection back when it is in step with the server.
-    pub(super) async fn end<T>(mut self, result: Result<T, sqlx::Error>) -> Result<T, Failure> {
-        let result = match result {
+    pub(super) async fn end<T, E: Into<Cause>>(mut self, result: Result<T, E>) -> Result<T, Failure> {
+        let result = match result.map_err(Into::into) {
             Ok(value) if self.in_transaction => self.run("COMMIT").await.map(|()| value),
             other => other,
         };
         let sound = match &result {
             Ok(_) => true,
-            Err(error) if !Failure::answered(error) => {
+            Err(error) if !error.answered() => {
                 // Whatever broke this connection has likely broken the idle ones, too.
                 self.pool.idle().clear();
                 false
             }
             // The connection would stay so after the database has healed, and the others are likely as old.
-            Err(error) if Failure::read_only(error) => {
+            Err(error) if error.read_only() => {
                 self.pool.generation.fetch_add(1, Ordering::Relaxed);
                 false
             }
@@ -210,7 +212,7 @@ impl<S: Session> Lease<'_, S> {
     /// [`Lease::end`] of a settle that succeeded, with a fail point on either side of its COMMIT.
     pub(super) async fn end_settle<T>(self, outcomes: T) -> Result<T, Failure> {
         fail_point::reach("before_settle_commit").await;
-        let outcomes = self.end(Ok(outcomes)).await?;
+        let outcomes = self.end(Ok::<_, Cause>(outcomes)).await?;
         fail_point::reach("after_settle_commit").await;
         Ok(outcomes)
     }

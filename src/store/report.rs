@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{ChannelAudit, Outcome, Resolution, SourceKind, ledger};
+use super::{ChannelAudit, Outcome, Resolution, SourceKind, error::Unknown, ledger};
 
 /// How many messages had each outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,7 +88,9 @@ pub(super) type StatusRow<'r> = (&'r str, &'r str, &'r str, &'r str, Option<i64>
 
 impl StoreStatus {
     /// Puts the rows of the query together.
-    pub(super) fn of<'r>(rows: impl IntoIterator<Item = sqlx::Result<StatusRow<'r>>>) -> sqlx::Result<Self> {
+    pub(super) fn of<'r, E: From<Unknown>>(
+        rows: impl IntoIterator<Item = Result<StatusRow<'r>, E>>,
+    ) -> Result<Self, E> {
         let (mut counts, mut channels) = (Counts::default(), Vec::new());
         let (mut oldest_pending, mut oldest_dead_letter) = (None, None);
         for row in rows {
@@ -107,11 +109,11 @@ impl StoreStatus {
                     last_sequence: number_or_0,
                     last_published_at_ns: second.unwrap_or(0),
                 }),
-                other => return Err(decode(format!("a status row speaks of {other:?}"))),
+                other => return Err(Unknown(format!("a status row speaks of {other:?}")).into()),
             }
         }
         channels.sort_unstable_by(|a, b| (a.source, &a.channel).cmp(&(b.source, &b.channel)));
-        let balances = counts.by_channel().map_err(decode)?;
+        let balances = counts.by_channel().map_err(Unknown)?;
         Ok(Self {
             inbox_pending: balances.iter().map(|balance| balance.pending).sum(),
             unaccounted: balances.iter().map(ChannelAudit::unaccounted).sum(),
@@ -177,11 +179,6 @@ pub(super) fn dead_letters_by_resolution(rows: &[(Resolution, i64)]) -> DeadLett
 }
 
 /// A source by the name that a table holds.
-pub(super) fn source(name: &str) -> sqlx::Result<SourceKind> {
-    name.parse().map_err(decode)
-}
-
-/// A value that this version does not know.
-pub(super) fn decode(message: String) -> sqlx::Error {
-    sqlx::Error::Decode(message.into())
+pub(super) fn source(name: &str) -> Result<SourceKind, Unknown> {
+    name.parse().map_err(Unknown)
 }

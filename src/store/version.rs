@@ -99,10 +99,10 @@ impl<'a> Version<'a> {
     }
 
     /// What a message of the batch says.
-    pub(super) fn of(accepted: &Accepted<'a>) -> Self {
-        let Accepted { message, order, .. } = accepted;
+    pub(super) fn of<O>(accepted: &Accepted<'a, O>) -> Self {
+        let Accepted { message, order_uid, .. } = accepted;
         Self {
-            order_uid: &order.order_uid,
+            order_uid,
             message_id: &message.message_id,
             source: message.source.as_str(),
             channel: &message.channel,

@@ -68,8 +68,7 @@ async fn a_body_that_needs_no_place_has_its_time_as_well() {
 async fn who_has_sent_all_of_its_body_gets_an_answer_however_long_that_takes() {
     let database = Database::sqlite().unwrap();
     let mut service = on(&database, &[("HTTP_HEADER_TIMEOUT", "1s"), ("STORE_TIMEOUT", "3s")]).await;
-    let mut blocker = database.sqlite_connection().await;
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut blocker).await.unwrap();
+    let blocker = database.sqlite_write_lock();
     let mut wire = Wire::to(&service).await;
     wire.send(post("Connection: close\r\nContent-Length: 2\r\n", "x")).await;
     eventually("the head is there", || async {

@@ -1,7 +1,5 @@
 use std::{path::PathBuf, process::Command};
 
-use sqlx::SqliteConnection;
-
 use crate::support::{database::Database, orderbox::Orderbox, postgres, stan_server::StanServer};
 
 /// No write of the service to a file gets beyond this many bytes while the database is gone: less than the database has, more than
@@ -22,7 +20,7 @@ pub(super) enum Fault {
 pub(super) struct Struck {
     /// The service still stood at the point when the fault was there.
     pub(super) at_the_point: bool,
-    write_lock: Option<SqliteConnection>,
+    write_lock: Option<rusqlite::Connection>,
 }
 
 /// How a test and the service at a fail point talk.
@@ -75,10 +73,8 @@ impl Fault {
             (Self::DatabasePaused, Some(postgres)) => postgres.signal_all("STOP").await,
             (Self::DatabaseGone, None) => limit_files(service, ROOM),
             (Self::DatabasePaused, None) => {
-                let mut connection = database.sqlite_connection().await;
                 let at_the_point = point.holds_write_lock && point.let_go();
-                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
-                write_lock = Some(connection);
+                write_lock = Some(database.sqlite_write_lock());
                 if point.holds_write_lock {
                     return Struck { at_the_point, write_lock };
                 }

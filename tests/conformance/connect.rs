@@ -40,7 +40,11 @@ async fn preparing_twice_is_harmless() {
 async fn a_database_of_a_newer_orderbox_is_refused() {
     for database in [Database::sqlite(), Database::postgres().await].into_iter().flatten() {
         let store = database.store().await;
-        database.execute("UPDATE _sqlx_migrations SET version = version + 999").await;
+        let sql = match &database {
+            Database::Sqlite(_) => "PRAGMA user_version = 999",
+            Database::Postgres(_) => "UPDATE _sqlx_migrations SET version = version + 999",
+        };
+        database.execute(sql).await;
         let error = store.prepare().await.unwrap_err();
         assert!(error.message.contains("written by a newer one"), "{error}");
     }

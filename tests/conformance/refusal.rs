@@ -73,8 +73,7 @@ async fn a_store_that_takes_no_writes_is_transient_and_reads_go_on(bench: Bench)
     // A lock that another program holds on the whole database, or a server that has become a standby.
     let (store, blocker) = match &bench.database {
         Database::Sqlite(_) => {
-            let mut blocker = bench.database.sqlite_connection().await;
-            sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut blocker).await.unwrap();
+            let blocker = bench.database.sqlite_write_lock();
             (bench.database.store_with(std::time::Duration::from_millis(400)), Some(blocker))
         }
         Database::Postgres(database) => {
@@ -216,13 +215,13 @@ mod sqlite_only {
     #[tokio::test]
     async fn a_file_that_may_not_be_written_is_transient_and_heals_by_itself() {
         let Some(database) = Database::sqlite() else { return };
-        let mut connection = {
+        let connection = {
             let store = database.store().await;
             let rows = recorded(&*store, &[message(1, 1, &small("a", 1))]).await;
             settle(&*store, &rows).await;
-            database.sqlite_connection().await
+            database.sqlite_connection()
         };
-        sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.unwrap();
+        connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
         drop(connection);
         // Byte 18 of the header is the format version for writing; a version from the future makes a file read-only, for
         // root too: <https://www.sqlite.org/fileformat.html#file_format_version_numbers>.

@@ -1,10 +1,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use orderbox::store::{Options, Store, connect};
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, SqliteConnection,
-    sqlite::SqliteConnectOptions,
-};
+use rusqlite::OpenFlags;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tempfile::TempDir;
 
 use super::postgres;
@@ -60,12 +58,10 @@ impl Database {
 
     /// Runs SQL behind the store's back.
     pub(crate) async fn execute(&self, sql: &str) {
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         match self {
-            Self::Sqlite(_) => {
-                sql.execute(&mut self.sqlite_connection().await).await.unwrap();
-            }
+            Self::Sqlite(_) => self.sqlite_connection().execute_batch(sql).unwrap(),
             Self::Postgres(database) => {
+                let sql = sqlx::raw_sql(AssertSqlSafe(sql));
                 sql.execute(&mut database.connection().await).await.unwrap();
             }
         }
@@ -73,32 +69,28 @@ impl Database {
 
     /// The rows of a query all of whose columns are text.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
-        let sql = AssertSqlSafe(sql);
-        macro_rules! rows {
-            ($connection:expr) => {
-                sqlx::query(sql)
-                    .fetch_all(&mut $connection)
-                    .await
-                    .unwrap()
-                    .iter()
-                    .map(|row| (0..row.len()).map(|column| row.get(column)).collect())
-                    .collect()
-            };
-        }
         match self {
-            Self::Sqlite(_) => rows!(self.sqlite_connection().await),
-            Self::Postgres(database) => rows!(database.connection().await),
+            Self::Sqlite(_) => {
+                let connection = self.sqlite_connection();
+                let mut statement = connection.prepare(sql).unwrap();
+                let columns = statement.column_count();
+                let row = |row: &rusqlite::Row<'_>| (0..columns).map(|column| row.get(column)).collect();
+                statement.query_map((), row).unwrap().collect::<Result<_, _>>().unwrap()
+            }
+            Self::Postgres(database) => sqlx::query(AssertSqlSafe(sql))
+                .fetch_all(&mut database.connection().await)
+                .await
+                .unwrap()
+                .iter()
+                .map(|row| (0..row.len()).map(|column| row.get(column)).collect())
+                .collect(),
         }
     }
 
     /// Lets nobody change a dead letter for as long as what is answered lives.
     pub(crate) async fn hold_dead_letters(&self) -> Box<dyn Send> {
         match self {
-            Self::Sqlite(_) => {
-                let mut connection = self.sqlite_connection().await;
-                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
-                Box::new(connection)
-            }
+            Self::Sqlite(_) => Box::new(self.sqlite_write_lock()),
             Self::Postgres(database) => {
                 let mut connection = database.connection().await;
                 let lock = "BEGIN; LOCK TABLE dead_letters IN SHARE ROW EXCLUSIVE MODE";
@@ -114,7 +106,9 @@ impl Database {
         let sql = "SELECT payload FROM dead_letters";
         match self {
             Self::Sqlite(_) => {
-                sqlx::query_scalar(sql).fetch_all(&mut self.sqlite_connection().await).await.unwrap()
+                let connection = self.sqlite_connection();
+                let mut statement = connection.prepare(sql).unwrap();
+                statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
             }
             Self::Postgres(database) => {
                 sqlx::query_scalar(sql).fetch_all(&mut database.connection().await).await.unwrap()
@@ -124,44 +118,43 @@ impl Database {
 
     /// The only column of the only row of a query.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
-        let sql = AssertSqlSafe(sql);
         match self {
-            Self::Sqlite(_) => {
-                sqlx::query_scalar(sql).fetch_one(&mut self.sqlite_connection().await).await.unwrap()
-            }
+            Self::Sqlite(_) => self.sqlite_connection().query_row(sql, (), |row| row.get(0)).unwrap(),
             Self::Postgres(database) => {
+                let sql = AssertSqlSafe(sql);
                 sqlx::query_scalar(sql).fetch_one(&mut database.connection().await).await.unwrap()
             }
         }
     }
 
     /// A connection to the SQLite file.
-    pub(crate) async fn sqlite_connection(&self) -> SqliteConnection {
-        SqliteConnectOptions::new()
-            .filename(self.file())
-            .busy_timeout(Duration::from_secs(30))
-            .disable_statement_logging()
-            .connect()
-            .await
-            .unwrap()
+    pub(crate) fn sqlite_connection(&self) -> rusqlite::Connection {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = rusqlite::Connection::open_with_flags(self.file(), flags).unwrap();
+        connection.busy_timeout(Duration::from_secs(30)).unwrap();
+        connection.pragma_update(None, "foreign_keys", true).unwrap();
+        connection
+    }
+
+    /// A connection to the SQLite file that lets nobody write for as long as it lives.
+    pub(crate) fn sqlite_write_lock(&self) -> rusqlite::Connection {
+        let connection = self.sqlite_connection();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        connection
     }
 }
 
 /// Holds a lock that lets everyone read and nobody write, until it is dropped.
 #[derive(Debug)]
 pub(crate) enum WriteLock {
-    Sqlite(SqliteConnection),
+    Sqlite(rusqlite::Connection),
     Postgres(PgConnection),
 }
 
 impl WriteLock {
     pub(crate) async fn on(database: &Database) -> Self {
         match database {
-            Database::Sqlite(_) => {
-                let mut connection = database.sqlite_connection().await;
-                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
-                Self::Sqlite(connection)
-            }
+            Database::Sqlite(_) => Self::Sqlite(database.sqlite_write_lock()),
             Database::Postgres(postgres) => {
                 let mut connection = postgres.connection().await;
                 let lock = AssertSqlSafe("BEGIN; LOCK TABLE inbox IN EXCLUSIVE MODE");
@@ -173,7 +166,7 @@ impl WriteLock {
 
     pub(crate) async fn release(self) {
         match self {
-            Self::Sqlite(connection) => connection.close().await.unwrap(),
+            Self::Sqlite(connection) => connection.close().unwrap(),
             Self::Postgres(connection) => connection.close().await.unwrap(),
         }
     }

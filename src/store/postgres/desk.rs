@@ -4,8 +4,8 @@ use super::{column, read::length, record, report::parsed};
 use crate::store::{
     Lineage, Load, Matching, OpenLetter, Parent, Replay, ReplayState, Selection, SourceKind, Stretch,
     desk::{Traces, replay_id},
+    error::Unknown,
     ledger::{RECEIVED, Tally},
-    report::decode,
 };
 
 /// The open ones of a selection in a stretch of ids.
@@ -166,13 +166,13 @@ pub(super) async fn lineage(connection: &mut PgConnection, id: i64) -> sqlx::Res
 }
 
 fn became(letter: &PgRow, id: i64) -> sqlx::Result<Replay> {
-    let outcome = column::<Option<&str>>(letter, 5)?.map(str::parse).transpose().map_err(decode)?;
+    let outcome = column::<Option<&str>>(letter, 5)?.map(str::parse).transpose().map_err(Unknown)?;
     let traces = Traces {
         outcome,
         order_uid: column(letter, 6)?,
         letter: column(letter, 7)?,
         in_history: column(letter, 8)?,
     };
-    let state = ReplayState::of(traces).map_err(decode)?;
+    let state = ReplayState::of(traces).map_err(Unknown)?;
     Ok(Replay { message_id: replay_id(id), edited: column(letter, 4)?, state })
 }

@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use sqlx::{
-    ConnectOptions, Decode, PgConnection, Row, Type,
+    ConnectOptions, Connection, Decode, PgConnection, Row, Type,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgRow},
 };
@@ -28,7 +28,7 @@ use super::{
     FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message, OpenLetter,
     Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store, StoreStatus,
     StoredDocument, Stretch,
-    error::Failure,
+    error::{Cause, Failure},
     ledger::Shards,
     pool::{Pool, Session, call},
     tidy::DeadBytes,
@@ -89,7 +89,7 @@ enum Pace {
 impl Session for PgConnection {
     type Settings = Settings;
 
-    async fn open(settings: &Settings) -> sqlx::Result<Self> {
+    async fn open(settings: &Settings) -> Result<Self, Cause> {
         let mut connection = settings.server.connect().await?;
         let milliseconds = |time: Duration| format!("{}ms", time.as_millis().max(1));
         let set_up = match settings.pace {
@@ -103,8 +103,13 @@ impl Session for PgConnection {
         Ok(connection)
     }
 
-    async fn run(&mut self, sql: &'static str) -> sqlx::Result<()> {
-        sqlx::raw_sql(sql).execute(self).await.map(drop)
+    async fn run(&mut self, sql: &'static str) -> Result<(), Cause> {
+        sqlx::raw_sql(sql).execute(self).await?;
+        Ok(())
+    }
+
+    async fn ping(&mut self) -> Result<(), Cause> {
+        Ok(Connection::ping(self).await?)
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) async fn apply(
         .inserts
         .iter()
         .map(|accepted| {
-            let id = ids.get(&*accepted.order.order_uid).ok_or(sqlx::Error::RowNotFound)?;
+            let id = ids.get(accepted.order_uid).ok_or(sqlx::Error::RowNotFound)?;
             Ok((*id, accepted.order))
         })
         .collect::<sqlx::Result<Vec<_>>>()?;
@@ -85,7 +85,7 @@ pub(super) async fn apply(
 
 /// Locks the rows that the uids of these messages have now.
 async fn lock(connection: &mut PgConnection, accepted: &[Accepted<'_>]) -> sqlx::Result<Vec<Current>> {
-    let mut uids: Vec<&str> = accepted.iter().map(|accepted| &*accepted.order.order_uid).collect();
+    let mut uids: Vec<&str> = accepted.iter().map(|accepted| accepted.order_uid).collect();
     uids.sort_unstable();
     uids.dedup();
     sqlx::query(SELECT_ORDERS)
@@ -154,7 +154,7 @@ fn bind_orders(sql: &'static str, orders: &[Accepted<'_>]) -> Query<'static, Pos
         };
     }
     sqlx::query(sql)
-        .bind(orders.iter().map(|accepted| &*accepted.order.order_uid).collect::<Vec<&str>>())
+        .bind(orders.iter().map(|accepted| accepted.order_uid).collect::<Vec<&str>>())
         .bind(orders.iter().map(|accepted| &*accepted.order.track_number).collect::<Vec<&str>>())
         .bind(text!(entry))
         .bind(text!(locale))

@@ -8,8 +8,10 @@ use super::{
 };
 use crate::store::{
     Audit, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary, Resolution, Selection,
-    StoreStatus, ledger,
-    report::{Counts, StatusRow, dead_letters_by_resolution, decode, source},
+    StoreStatus,
+    error::Unknown,
+    ledger,
+    report::{Counts, StatusRow, dead_letters_by_resolution, source},
 };
 
 const LEDGER_IS_EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM ledger)";
@@ -117,7 +119,7 @@ pub(super) async fn audit(connection: &mut PgConnection) -> sqlx::Result<Audit> 
     let dead_letters = counts(connection, COUNT_DEAD_LETTERS).await?;
     let orders = sqlx::query(COUNT_ORDERS).fetch_one(connection).await?;
     Ok(Audit {
-        channels: Counts { ledger, pending, dead_letters }.by_channel().map_err(decode)?,
+        channels: Counts { ledger, pending, dead_letters }.by_channel().map_err(Unknown)?,
         orders: column(&orders, 0)?,
         deliveries: column(&orders, 1)?,
         payments: column(&orders, 2)?,
@@ -222,5 +224,5 @@ fn summary(row: &PgRow) -> sqlx::Result<DeadLetterSummary> {
 
 /// A name that the column holds.
 pub(super) fn parsed<T: FromStr<Err = String>>(row: &PgRow, index: usize) -> sqlx::Result<T> {
-    column::<&str>(row, index)?.parse().map_err(decode)
+    Ok(column::<&str>(row, index)?.parse().map_err(Unknown)?)
 }

@@ -52,7 +52,8 @@ pub(super) async fn settle(
         replays.extend(parent_id.map(|parent_id| (parent_id, index)));
         match settlement.decision {
             Decision::Accept(order) => {
-                accepted.push(Accepted { index, message: &settlement.row.message, order });
+                let message = &settlement.row.message;
+                accepted.push(Accepted { index, message, order_uid: &order.order_uid, order });
             }
             Decision::Reject(refusal) => rejected.push(Rejected {
                 index,

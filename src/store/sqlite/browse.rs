@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 
-use futures_util::TryStreamExt;
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
+use rusqlite::Row;
 
-use super::{insert::column, read::bytes};
-use crate::store::{FormerDocument, OrderArrival, report::source};
+use super::{
+    column::{bytes, source, time},
+    session::SqliteSession,
+};
+use crate::store::{FormerDocument, OrderArrival, error::Cause};
 
 pub(super) const COUNT_OPEN_BY_REASON: &str =
     "SELECT reason, count(*) FROM dead_letters WHERE resolution = 'open' GROUP BY reason";
@@ -19,74 +21,79 @@ const KNOWS_UID: &str = "
         OR EXISTS (SELECT 1 FROM order_history WHERE order_uid = ?1)";
 
 /// See [`Store::open_dead_letters`](crate::store::Store::open_dead_letters).
-pub(super) async fn open_dead_letters(
-    connection: &mut SqliteConnection,
-) -> sqlx::Result<BTreeMap<String, i64>> {
-    let rows = sqlx::query(COUNT_OPEN_BY_REASON).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
+pub(super) async fn open_dead_letters(session: &mut SqliteSession) -> Result<BTreeMap<String, i64>, Cause> {
+    session
+        .call(|connection| {
+            let mut statement = connection.prepare_cached(COUNT_OPEN_BY_REASON)?;
+            statement.query_and_then((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+        .await
 }
 
 /// See [`Store::newest_orders`](crate::store::Store::newest_orders).
 pub(super) async fn newest_orders(
-    connection: &mut SqliteConnection,
+    session: &mut SqliteSession,
     limit: usize,
-) -> sqlx::Result<Vec<OrderArrival>> {
-    sqlx::query(SELECT_NEWEST_ORDERS)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(connection)
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(OrderArrival {
-                order_uid: column(row, 0)?,
-                source: source(column(row, 1)?)?,
-                channel: column(row, 2)?,
-                sequence: column(row, 3)?,
-                published_at_ns: column(row, 4)?,
-                updated_at: column(row, 5)?,
-            })
+) -> Result<Vec<OrderArrival>, Cause> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    session
+        .call(move |connection| {
+            let mut statement = connection.prepare_cached(SELECT_NEWEST_ORDERS)?;
+            statement.query_and_then([limit], arrival)?.collect()
         })
-        .collect()
+        .await
 }
 
 /// See [`Store::history`](crate::store::Store::history).
 pub(super) async fn history(
-    connection: &mut SqliteConnection,
+    session: &mut SqliteSession,
     order_uid: &str,
     before: Option<i64>,
     limit: usize,
     max_bytes: usize,
-) -> sqlx::Result<Option<Vec<FormerDocument>>> {
-    let mut history = Vec::new();
-    {
-        let mut rows = sqlx::query(SELECT_HISTORY)
-            .bind(order_uid)
-            .bind(before.unwrap_or(i64::MAX))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch(&mut *connection);
-        let mut total = 0;
-        while total < max_bytes
-            && let Some(row) = rows.try_next().await?
-        {
-            let former = former(&row)?;
-            total += former.document.len();
-            history.push(former);
-        }
-    }
-    let known =
-        !history.is_empty() || sqlx::query_scalar(KNOWS_UID).bind(order_uid).fetch_one(connection).await?;
-    Ok(known.then_some(history))
+) -> Result<Option<Vec<FormerDocument>>, Cause> {
+    let order_uid = order_uid.to_owned();
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    session
+        .call(move |connection| {
+            let mut history = Vec::new();
+            let mut statement = connection.prepare_cached(SELECT_HISTORY)?;
+            let mut rows = statement.query((&order_uid, before.unwrap_or(i64::MAX), limit))?;
+            let mut total = 0;
+            while total < max_bytes
+                && let Some(row) = rows.next()?
+            {
+                let former = former(row)?;
+                total += former.document.len();
+                history.push(former);
+            }
+            let known = !history.is_empty()
+                || connection.prepare_cached(KNOWS_UID)?.query_row([&order_uid], |row| row.get(0))?;
+            Ok(known.then_some(history))
+        })
+        .await
 }
 
-fn former(row: &SqliteRow) -> sqlx::Result<FormerDocument> {
+fn arrival(row: &Row<'_>) -> Result<OrderArrival, Cause> {
+    Ok(OrderArrival {
+        order_uid: row.get(0)?,
+        source: source(row, 1)?,
+        channel: row.get(2)?,
+        sequence: row.get(3)?,
+        published_at_ns: row.get(4)?,
+        updated_at: time(row, 5)?,
+    })
+}
+
+fn former(row: &Row<'_>) -> Result<FormerDocument, Cause> {
     Ok(FormerDocument {
-        id: column(row, 0)?,
-        message_id: column(row, 1)?,
-        source: source(column(row, 2)?)?,
-        channel: column(row, 3)?,
-        sequence: column(row, 4)?,
-        published_at_ns: column(row, 5)?,
-        replaced_at: column(row, 6)?,
+        id: row.get(0)?,
+        message_id: row.get(1)?,
+        source: source(row, 2)?,
+        channel: row.get(3)?,
+        sequence: row.get(4)?,
+        published_at_ns: row.get(5)?,
+        replaced_at: time(row, 6)?,
         document: bytes(row, 7)?,
     })
 }

@@ -1,11 +1,16 @@
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
+use rusqlite::{Connection, Row, params};
 
-use super::{date::rfc3339, insert::column, read::length, record, report::parsed, settle::json};
+use super::{
+    column::{length, parsed, text, time},
+    date::rfc3339,
+    json, record,
+    session::SqliteSession,
+};
 use crate::store::{
     Lineage, Load, Matching, OpenLetter, Parent, Replay, ReplayState, Selection, SourceKind, Stretch,
     desk::{Traces, replay_id},
+    error::{Cause, Unknown},
     ledger::{RECEIVED, Tally},
-    report::decode,
 };
 
 /// The open ones of a selection in a stretch of ids.
@@ -59,105 +64,153 @@ const SELECT_LINEAGE: &str = "
 
 /// See [`Store::count_open`](crate::store::Store::count_open).
 pub(super) async fn count_open(
-    connection: &mut SqliteConnection,
+    session: &mut SqliteSession,
     selection: &Selection,
     stretch: Stretch,
-) -> sqlx::Result<Matching> {
-    let row = selected(COUNT_OPEN, COUNT_OPEN_OF_UID, selection, stretch).fetch_one(connection).await?;
-    Ok(Matching { letters: column(&row, 0)?, last: column(&row, 1)? })
+) -> Result<Matching, Cause> {
+    let selection = selection.clone();
+    session
+        .call(move |connection| {
+            let of_uid = selection.order_uid.is_some();
+            let sql = if of_uid { COUNT_OPEN_OF_UID } else { COUNT_OPEN };
+            let mut statement = connection.prepare_cached(sql)?;
+            bind(&mut statement, &selection, stretch)?;
+            let mut rows = statement.raw_query();
+            let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            Ok(Matching { letters: row.get(0)?, last: row.get(1)? })
+        })
+        .await
 }
 
 /// See [`Store::open_letters`](crate::store::Store::open_letters).
 pub(super) async fn open_letters(
-    connection: &mut SqliteConnection,
+    session: &mut SqliteSession,
     selection: &Selection,
     stretch: Stretch,
     limit: usize,
-) -> sqlx::Result<Vec<OpenLetter>> {
-    let rows = selected(SELECT_OPEN, SELECT_OPEN_OF_UID, selection, stretch)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(|row| Ok(OpenLetter { id: column(row, 0)?, bytes: length(row, 1)? })).collect()
+) -> Result<Vec<OpenLetter>, Cause> {
+    let selection = selection.clone();
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    session
+        .call(move |connection| {
+            let of_uid = selection.order_uid.is_some();
+            let sql = if of_uid { SELECT_OPEN_OF_UID } else { SELECT_OPEN };
+            let mut statement = connection.prepare_cached(sql)?;
+            bind(&mut statement, &selection, stretch)?;
+            statement.raw_bind_parameter(8, limit)?;
+            let letters = statement
+                .raw_query()
+                .and_then(|row| Ok(OpenLetter { id: row.get(0)?, bytes: length(row, 1)? }));
+            letters.collect()
+        })
+        .await
 }
 
-fn selected<'q>(
-    of_any: &'static str,
-    of_uid: &'static str,
-    selection: &'q Selection,
+/// The parameters that the statements of a selection share.
+fn bind(
+    statement: &mut rusqlite::Statement<'_>,
+    selection: &Selection,
     stretch: Stretch,
-) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
-    sqlx::query(if selection.order_uid.is_some() { of_uid } else { of_any })
-        .bind(stretch.after)
-        .bind(stretch.up_to)
-        .bind(selection.reason.as_deref())
-        .bind(selection.code_as_stored())
-        .bind(selection.order_uid.as_deref())
-        .bind(selection.since.map(rfc3339))
-        .bind(selection.until.map(rfc3339))
+) -> rusqlite::Result<()> {
+    statement.raw_bind_parameter(1, stretch.after)?;
+    statement.raw_bind_parameter(2, stretch.up_to)?;
+    statement.raw_bind_parameter(3, &selection.reason)?;
+    statement.raw_bind_parameter(4, selection.code_as_stored())?;
+    statement.raw_bind_parameter(5, &selection.order_uid)?;
+    statement.raw_bind_parameter(6, selection.since.map(rfc3339))?;
+    statement.raw_bind_parameter(7, selection.until.map(rfc3339))
 }
 
 /// See [`Store::waiting_replays`](crate::store::Store::waiting_replays).
-pub(super) async fn waiting_replays(connection: &mut SqliteConnection) -> sqlx::Result<Load> {
-    let row = sqlx::query(COUNT_REPLAYS).fetch_one(connection).await?;
-    Ok(Load { messages: column(&row, 0)?, bytes: column(&row, 1)? })
+pub(super) async fn waiting_replays(session: &mut SqliteSession) -> Result<Load, Cause> {
+    session
+        .call(|connection| {
+            let mut statement = connection.prepare_cached(COUNT_REPLAYS)?;
+            Ok(statement.query_row((), |row| Ok(Load { messages: row.get(0)?, bytes: row.get(1)? }))?)
+        })
+        .await
 }
 
 /// See [`Store::replay`](crate::store::Store::replay).
 pub(super) async fn replay(
-    connection: &mut SqliteConnection,
+    session: &mut SqliteSession,
     ids: &[i64],
     edited: Option<&[u8]>,
     by: &str,
     shard: i16,
-) -> sqlx::Result<Vec<i64>> {
-    let open = sqlx::query(SELECT_STILL_OPEN).bind(json(&ids)).fetch_all(&mut *connection).await?;
-    let ids = open.iter().map(|row| column(row, 0)).collect::<sqlx::Result<Vec<i64>>>()?;
-    sqlx::query(SET_REPLAYED).bind(json(&ids)).bind(by).bind(edited).execute(&mut *connection).await?;
-    sqlx::query(INSERT_REPLAYS).bind(json(&ids)).bind(edited).execute(&mut *connection).await?;
-    let mut tally = Tally::default();
-    for row in &open {
-        tally.count_of(SourceKind::Replay, column(row, 1)?, RECEIVED);
-    }
-    record::count(connection, &tally, shard).await?;
-    Ok(ids)
+) -> Result<Vec<i64>, Cause> {
+    let (ids, edited, by) = (json(&ids), edited.map(<[u8]>::to_vec), by.to_owned());
+    session
+        .call(move |connection| {
+            let open = still_open(connection, &ids)?;
+            let ids: Vec<i64> = open.iter().map(|(id, _)| *id).collect();
+            let which = json(&ids);
+            connection.prepare_cached(SET_REPLAYED)?.execute(params![which, by, edited])?;
+            connection.prepare_cached(INSERT_REPLAYS)?.execute(params![which, edited])?;
+            let mut tally = Tally::default();
+            for (_, channel) in &open {
+                tally.count_of(SourceKind::Replay, channel, RECEIVED);
+            }
+            record::count(connection, &tally, shard)?;
+            Ok(ids)
+        })
+        .await
 }
 
 /// See [`Store::discard`](crate::store::Store::discard).
 pub(super) async fn discard(
-    connection: &mut SqliteConnection,
+    session: &mut SqliteSession,
     ids: &[i64],
     note: Option<&str>,
     by: &str,
-) -> sqlx::Result<Vec<i64>> {
-    let open = sqlx::query(SELECT_STILL_OPEN).bind(json(&ids)).fetch_all(&mut *connection).await?;
-    let ids = open.iter().map(|row| column(row, 0)).collect::<sqlx::Result<Vec<i64>>>()?;
-    sqlx::query(SET_DISCARDED).bind(json(&ids)).bind(by).bind(note).execute(connection).await?;
-    Ok(ids)
+) -> Result<Vec<i64>, Cause> {
+    let (ids, note, by) = (json(&ids), note.map(str::to_owned), by.to_owned());
+    session
+        .call(move |connection| {
+            let open = still_open(connection, &ids)?;
+            let ids: Vec<i64> = open.into_iter().map(|(id, _)| id).collect();
+            connection.prepare_cached(SET_DISCARDED)?.execute(params![json(&ids), by, note])?;
+            Ok(ids)
+        })
+        .await
+}
+
+/// Those of these dead letters that are open, by id and channel.
+fn still_open(connection: &Connection, ids: &str) -> Result<Vec<(i64, String)>, Cause> {
+    let mut statement = connection.prepare_cached(SELECT_STILL_OPEN)?;
+    statement.query_and_then([ids], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 /// See [`Store::lineage`](crate::store::Store::lineage).
-pub(super) async fn lineage(connection: &mut SqliteConnection, id: i64) -> sqlx::Result<Option<Lineage>> {
-    let letter = sqlx::query(SELECT_LINEAGE).bind(id).fetch_optional(connection).await?;
-    let Some(letter) = letter else { return Ok(None) };
-    let parent = column::<Option<i64>>(&letter, 1)?.map(|id| -> sqlx::Result<Parent> {
-        Ok(Parent { id, resolution: parsed(&letter, 2)?, rejected_at: column(&letter, 3)? })
-    });
-    let replay = match column(&letter, 0)? {
-        "replayed" => Some(became(&letter, id)?),
-        _ => None,
-    };
-    Ok(Some(Lineage { parent: parent.transpose()?, replay }))
+pub(super) async fn lineage(session: &mut SqliteSession, id: i64) -> Result<Option<Lineage>, Cause> {
+    session
+        .call(move |connection| {
+            let mut statement = connection.prepare_cached(SELECT_LINEAGE)?;
+            let mut letters = statement.query([id])?;
+            letters.next()?.map(|letter| lineage_of(letter, id)).transpose()
+        })
+        .await
 }
 
-fn became(letter: &SqliteRow, id: i64) -> sqlx::Result<Replay> {
-    let outcome = column::<Option<&str>>(letter, 5)?.map(str::parse).transpose().map_err(decode)?;
-    let traces = Traces {
-        outcome,
-        order_uid: column(letter, 6)?,
-        letter: column(letter, 7)?,
-        in_history: column(letter, 8)?,
+fn lineage_of(letter: &Row<'_>, id: i64) -> Result<Lineage, Cause> {
+    let parent = letter.get::<_, Option<i64>>(1)?.map(|id| -> Result<Parent, Cause> {
+        Ok(Parent { id, resolution: parsed(letter, 2)?, rejected_at: time(letter, 3)? })
+    });
+    let replay = match text(letter, 0)? {
+        "replayed" => Some(became(letter, id)?),
+        _ => None,
     };
-    let state = ReplayState::of(traces).map_err(decode)?;
-    Ok(Replay { message_id: replay_id(id), edited: column(letter, 4)?, state })
+    Ok(Lineage { parent: parent.transpose()?, replay })
+}
+
+fn became(letter: &Row<'_>, id: i64) -> Result<Replay, Cause> {
+    let outcome = letter.get::<_, Option<String>>(5)?;
+    let traces = Traces {
+        outcome: outcome.as_deref().map(str::parse).transpose().map_err(Unknown)?,
+        order_uid: letter.get(6)?,
+        letter: letter.get(7)?,
+        in_history: letter.get(8)?,
+    };
+    let state = ReplayState::of(traces).map_err(Unknown)?;
+    Ok(Replay { message_id: replay_id(id), edited: letter.get(4)?, state })
 }

@@ -1,13 +1,15 @@
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
 use super::{
-    insert::{Insert, column},
-    settle::json,
+    column::{source, time, time_if_any},
+    date::rfc3339,
+    json,
+    session::SqliteSession,
 };
 use crate::store::{
     Gap, GapReport, SourceKind,
+    error::Cause,
     gap::{KEPT, Rewritten, Row, rewritten},
-    report::source,
 };
 
 /// What is missing, and what came of the same gaps.
@@ -20,12 +22,10 @@ const DELETE: &str = "
     DELETE FROM gaps
     WHERE source = ?1 AND channel = ?2 AND (before_ns, first) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?3))";
 const DELETE_OLD: &str = "DELETE FROM gaps WHERE closed_at < ?1";
-const PUT: Insert = Insert {
-    head: "INSERT INTO gaps (source, channel, first, last, before_ns, lost, seen_at, closed_at)",
-    row: "(?, ?, ?, ?, ?, ?, ?, ?)",
-    tail: "ON CONFLICT (source, channel, before_ns, first) DO UPDATE
-           SET last = excluded.last, lost = excluded.lost, seen_at = excluded.seen_at, closed_at = excluded.closed_at",
-};
+const PUT: &str = "
+    INSERT INTO gaps (source, channel, first, last, before_ns, lost, seen_at, closed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (source, channel, before_ns, first) DO UPDATE
+    SET last = excluded.last, lost = excluded.lost, seen_at = excluded.seen_at, closed_at = excluded.closed_at";
 const COUNT_LOST: &str = "SELECT count(*) FROM gaps WHERE lost AND closed_at IS NULL";
 const SELECT_LATEST: &str = "
     SELECT source, channel, first, last, seen_at, closed_at FROM gaps
@@ -33,83 +33,82 @@ const SELECT_LATEST: &str = "
 
 /// See [`Store::missing`](crate::store::Store::missing).
 pub(super) async fn missing(
-    connection: &mut SqliteConnection,
+    session: &mut SqliteSession,
     of: SourceKind,
     channel: &str,
-) -> sqlx::Result<Vec<Gap>> {
-    let rows = rows(connection, of, channel).await?;
+) -> Result<Vec<Gap>, Cause> {
+    let channel = channel.to_owned();
+    let rows = session.call(move |connection| rows(connection, of, &channel)).await?;
     Ok(rows.into_iter().filter(|row| row.closed_at.is_none()).map(|row| row.gap).collect())
 }
 
 /// See [`Store::keep_missing`](crate::store::Store::keep_missing).
 pub(super) async fn keep_missing(
-    connection: &mut SqliteConnection,
+    session: &mut SqliteSession,
     of: SourceKind,
     channel: &str,
     gaps: &[Gap],
-) -> sqlx::Result<u64> {
-    let rows = rows(connection, of, channel).await?;
+) -> Result<u64, Cause> {
+    let (channel, gaps) = (channel.to_owned(), gaps.to_vec());
+    session.call(move |connection| keep(connection, of, &channel, &gaps)).await
+}
+
+/// See [`Store::gaps`](crate::store::Store::gaps).
+pub(super) async fn gaps(session: &mut SqliteSession, limit: usize) -> Result<(i64, Vec<GapReport>), Cause> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    session
+        .call(move |connection| {
+            let open = connection.prepare_cached(COUNT_LOST)?.query_row((), |row| row.get(0))?;
+            let mut statement = connection.prepare_cached(SELECT_LATEST)?;
+            let reports = statement.query_and_then([limit], |row| {
+                Ok(GapReport {
+                    source: source(row, 0)?,
+                    channel: row.get(1)?,
+                    first: row.get(2)?,
+                    last: row.get(3)?,
+                    seen_at: time(row, 4)?,
+                    closed_at: time_if_any(row, 5)?,
+                })
+            })?;
+            Ok((open, reports.collect::<Result<_, Cause>>()?))
+        })
+        .await
+}
+
+fn keep(connection: &Connection, of: SourceKind, channel: &str, gaps: &[Gap]) -> Result<u64, Cause> {
+    let rows = rows(connection, of, channel)?;
     let now = time::OffsetDateTime::now_utc();
     let Rewritten { gone, put, newly_lost } = rewritten(&rows, gaps, now);
     if !gone.is_empty() {
-        sqlx::query(DELETE)
-            .bind(of.as_str())
-            .bind(channel)
-            .bind(json(&gone))
-            .execute(&mut *connection)
-            .await?;
+        connection.prepare_cached(DELETE)?.execute((of.as_str(), channel, json(&gone)))?;
     }
-    PUT.rows(&mut *connection, &put, |values, row| {
-        values
-            .bind(of.as_str())
-            .bind(channel)
-            .bind(row.gap.first)
-            .bind(row.gap.last)
-            .bind(row.gap.before_ns)
-            .bind(row.gap.lost)
-            .bind(row.seen_at)
-            .bind(row.closed_at);
-    })
-    .await?;
+    let mut statement = connection.prepare_cached(PUT)?;
+    for Row { gap, seen_at, closed_at } in &put {
+        statement.execute((
+            of.as_str(),
+            channel,
+            gap.first,
+            gap.last,
+            gap.before_ns,
+            gap.lost,
+            rfc3339(*seen_at),
+            closed_at.map(rfc3339),
+        ))?;
+    }
     // Only then are there more of them than before.
     if put.iter().any(|row| row.closed_at.is_some()) {
-        sqlx::query(DELETE_OLD).bind(now - KEPT).execute(connection).await?;
+        connection.prepare_cached(DELETE_OLD)?.execute([rfc3339(now - KEPT)])?;
     }
     Ok(newly_lost)
 }
 
-/// See [`Store::gaps`](crate::store::Store::gaps).
-pub(super) async fn gaps(
-    connection: &mut SqliteConnection,
-    limit: usize,
-) -> sqlx::Result<(i64, Vec<GapReport>)> {
-    let open = sqlx::query_scalar(COUNT_LOST).fetch_one(&mut *connection).await?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = sqlx::query(SELECT_LATEST).bind(limit).fetch_all(connection).await?;
-    let reports = rows.iter().map(|row| {
-        Ok(GapReport {
-            source: source(column(row, 0)?)?,
-            channel: column(row, 1)?,
-            first: column(row, 2)?,
-            last: column(row, 3)?,
-            seen_at: column(row, 4)?,
-            closed_at: column(row, 5)?,
-        })
-    });
-    Ok((open, reports.collect::<sqlx::Result<_>>()?))
-}
-
-async fn rows(connection: &mut SqliteConnection, of: SourceKind, channel: &str) -> sqlx::Result<Vec<Row>> {
-    let rows = sqlx::query(SELECT).bind(of.as_str()).bind(channel).fetch_all(connection).await?;
-    rows.iter()
-        .map(|row| {
-            let gap = Gap {
-                first: column(row, 0)?,
-                last: column(row, 1)?,
-                before_ns: column(row, 2)?,
-                lost: column(row, 3)?,
-            };
-            Ok(Row { gap, seen_at: column(row, 4)?, closed_at: column(row, 5)? })
-        })
+fn rows(connection: &Connection, of: SourceKind, channel: &str) -> Result<Vec<Row>, Cause> {
+    let mut statement = connection.prepare_cached(SELECT)?;
+    statement
+        .query_and_then((of.as_str(), channel), |row| {
+            let gap =
+                Gap { first: row.get(0)?, last: row.get(1)?, before_ns: row.get(2)?, lost: row.get(3)? };
+            Ok(Row { gap, seen_at: time(row, 4)?, closed_at: time_if_any(row, 5)? })
+        })?
         .collect()
 }

@@ -2,13 +2,17 @@
 
 mod browse;
 mod children;
+mod column;
 mod date;
 mod desk;
 mod gaps;
-mod insert;
+mod migrations;
+mod orders;
+mod packed;
 mod read;
 mod record;
 mod report;
+mod session;
 mod settle;
 
 #[cfg(test)]
@@ -22,12 +26,8 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sqlx::{
-    ConnectOptions, SqliteConnection,
-    migrate::Migrator,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
-};
 
+use self::session::{Settings, SqliteSession};
 use super::{
     AT_LENGTH, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary,
     FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message, OpenLetter,
@@ -38,8 +38,6 @@ use super::{
     pool::{Pool, Session, call},
 };
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-
 /// Takes the write lock at once: a transaction that begins by reading may find that it can no longer write.
 const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 /// One snapshot for several reads.
@@ -47,49 +45,34 @@ const BEGIN_READ: &str = "BEGIN";
 /// Reads the file, which `SELECT 1` does not.
 const PING: &str = "SELECT count(*) FROM sqlite_schema";
 
-/// In pages; a checkpoint is what costs most when uids are random, and this many share one (40 MiB of log).
-const CHECKPOINT_PAGES: &str = "10000";
-/// In KiB, negative by SQLite's convention: 64 MiB.
-const WRITER_CACHE: &str = "-65536";
-
-impl Session for SqliteConnection {
-    type Settings = SqliteConnectOptions;
-
-    async fn open(settings: &SqliteConnectOptions) -> sqlx::Result<Self> {
-        settings.connect().await
-    }
-
-    async fn run(&mut self, sql: &'static str) -> sqlx::Result<()> {
-        sqlx::raw_sql(sql).execute(self).await.map(drop)
-    }
-}
+/// - A commit that was answered is on disk.
+/// - A checkpoint is what costs most when uids are random; 10,000 pages share one (40 MiB of log).
+/// - A negative size of the cache is one in KiB: 64 MiB.
+const WRITER_PRAGMAS: &str = "
+    PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = 10000; PRAGMA cache_size = -65536";
+const READER_PRAGMAS: &str = "PRAGMA foreign_keys = ON; PRAGMA query_only = ON";
 
 /// A SQLite file.
 #[derive(Debug)]
 pub(super) struct Sqlite {
     path: PathBuf,
-    writer: Pool<SqliteConnection>,
-    readers: Pool<SqliteConnection>,
+    writer: Pool<SqliteSession>,
+    readers: Pool<SqliteSession>,
     timeout: Duration,
     shards: Shards,
 }
 
 impl Sqlite {
     pub(super) fn new(path: &Path, options: &Options) -> Self {
-        let common = SqliteConnectOptions::new()
-            .filename(path)
-            .foreign_keys(true)
+        let writer = Settings {
+            path: path.to_owned(),
+            create: options.create,
             // Shorter than the call, so that a lock which another process holds is told from a disk that hangs.
-            .busy_timeout(options.timeout / 2)
-            .disable_statement_logging();
-        let writer = common
-            .clone()
-            .create_if_missing(options.create)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("cache_size", WRITER_CACHE)
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
-        let reader = common.pragma("query_only", "ON");
+            busy_timeout: options.timeout / 2,
+            pragmas: WRITER_PRAGMAS,
+        };
+        let reader = Settings { create: false, pragmas: READER_PRAGMAS, ..writer.clone() };
         let writer = Pool::new(writer, 1);
         Self {
             path: path.to_owned(),
@@ -117,8 +100,8 @@ impl Store for Sqlite {
         let mut lease = self.writer.bounded(self.timeout, "prepare", self.writer.lease()).await?;
         self.writer
             .bounded(AT_LENGTH, "prepare", async {
-                let migrated = MIGRATIONS.run_direct(None, &mut *lease, false).await;
-                lease.end(migrated.map_err(sqlx::Error::from)).await?;
+                let migrated = lease.call(migrations::run).await;
+                lease.end(migrated).await?;
                 Ok(Vec::new())
             })
             .await
@@ -150,6 +133,7 @@ impl Store for Sqlite {
         self.writer
             .bounded(self.timeout, "settle", async {
                 let shard = self.shards.take();
+                let batch = settle::Batch::of(batch);
                 let mut lease = self.writer.begin(BEGIN_WRITE).await?;
                 match settle::settle(&mut lease, batch, shard.number()).await {
                     Ok(outcomes) => lease.end_settle(outcomes).await,
@@ -292,4 +276,9 @@ impl Store for Sqlite {
     ) -> Result<Option<Vec<FormerDocument>>> {
         call!(self.readers, BEGIN_READ, browse::history(order_uid, before, limit, max_bytes))
     }
+}
+
+/// An array for `json_each`.
+fn json<T: serde::Serialize>(values: &T) -> String {
+    serde_json::to_string(values).expect("numbers and strings are always JSON")
 }

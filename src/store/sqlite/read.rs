@@ -1,11 +1,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
+use rusqlite::Row;
 
-use super::insert::column;
-use crate::store::{InboxKey, InboxRow, Message, StoredDocument, report::source};
+use super::{
+    column::{bytes, length, source, text},
+    json,
+    session::SqliteSession,
+};
+use crate::store::{InboxKey, InboxRow, Message, StoredDocument, error::Cause};
 
 /// With no least age every row counts, and one that lies in the future always: the clock has stepped back since it came.
 const SELECT_UNSETTLED: &str = "
@@ -22,89 +25,81 @@ const SELECT_DOCUMENTS: &str =
 
 /// See [`Store::unsettled`](crate::store::Store::unsettled).
 pub(super) async fn unsettled(
-    connection: &mut SqliteConnection,
+    session: &mut SqliteSession,
     after: i64,
     min_age: Duration,
     limit: usize,
-) -> sqlx::Result<Vec<InboxKey>> {
-    sqlx::query(SELECT_UNSETTLED)
-        .bind(after)
-        .bind(min_age.as_secs_f64())
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(connection)
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(InboxKey {
-                id: column(row, 0)?,
-                message_id: column::<&str>(row, 1)?.into(),
-                bytes: length(row, 2)?,
-            })
+) -> Result<Vec<InboxKey>, Cause> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    session
+        .call(move |connection| {
+            let mut statement = connection.prepare_cached(SELECT_UNSETTLED)?;
+            statement.query_and_then((after, min_age.as_secs_f64(), limit), inbox_key)?.collect()
         })
-        .collect()
+        .await
 }
 
 /// See [`Store::load`](crate::store::Store::load).
-pub(super) async fn load(connection: &mut SqliteConnection, ids: &[i64]) -> sqlx::Result<Vec<InboxRow>> {
-    let ids = serde_json::to_string(ids).expect("numbers are always JSON");
-    sqlx::query(SELECT_INBOX)
-        .bind(ids)
-        .fetch_all(connection)
-        .await?
-        .iter()
-        .map(|row| {
-            let message = Message {
-                message_id: column::<&str>(row, 1)?.into(),
-                source: source(column(row, 2)?)?,
-                channel: column::<&str>(row, 3)?.into(),
-                sequence: column(row, 4)?,
-                published_at_ns: column(row, 5)?,
-                payload: bytes(row, 6)?,
-            };
-            Ok(InboxRow { id: column(row, 0)?, message })
+pub(super) async fn load(session: &mut SqliteSession, ids: &[i64]) -> Result<Vec<InboxRow>, Cause> {
+    let ids = json(&ids);
+    session
+        .call(move |connection| {
+            let mut statement = connection.prepare_cached(SELECT_INBOX)?;
+            statement.query_and_then([ids], inbox_row)?.collect()
         })
-        .collect()
+        .await
 }
 
 /// See [`Store::document`](crate::store::Store::document).
-pub(super) async fn document(
-    connection: &mut SqliteConnection,
-    order_uid: &str,
-) -> sqlx::Result<Option<Bytes>> {
-    let row = sqlx::query(SELECT_DOCUMENT).bind(order_uid).fetch_optional(connection).await?;
-    row.map(|row| bytes(&row, 0)).transpose()
+pub(super) async fn document(session: &mut SqliteSession, order_uid: &str) -> Result<Option<Bytes>, Cause> {
+    let order_uid = order_uid.to_owned();
+    session
+        .call(move |connection| {
+            let mut statement = connection.prepare_cached(SELECT_DOCUMENT)?;
+            let mut rows = statement.query([order_uid])?;
+            rows.next()?.map(|row| bytes(row, 0)).transpose()
+        })
+        .await
 }
 
 /// See [`Store::documents`](crate::store::Store::documents).
 pub(super) async fn documents(
-    connection: &mut SqliteConnection,
+    session: &mut SqliteSession,
     before: Option<i64>,
     limit: usize,
     max_bytes: usize,
-) -> sqlx::Result<Vec<StoredDocument>> {
-    let mut rows = sqlx::query(SELECT_DOCUMENTS)
-        .bind(before.unwrap_or(i64::MAX))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch(connection);
-    let mut documents = Vec::new();
-    let mut total = 0;
-    while total < max_bytes
-        && let Some(row) = rows.try_next().await?
-    {
-        let document = bytes(&row, 2)?;
-        total += document.len();
-        documents.push(StoredDocument { id: column(&row, 0)?, order_uid: column(&row, 1)?, document });
-    }
-    Ok(documents)
+) -> Result<Vec<StoredDocument>, Cause> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    session
+        .call(move |connection| {
+            let mut statement = connection.prepare_cached(SELECT_DOCUMENTS)?;
+            let mut rows = statement.query((before.unwrap_or(i64::MAX), limit))?;
+            let mut documents = Vec::new();
+            let mut total = 0;
+            while total < max_bytes
+                && let Some(row) = rows.next()?
+            {
+                let document = bytes(row, 2)?;
+                total += document.len();
+                documents.push(StoredDocument { id: row.get(0)?, order_uid: row.get(1)?, document });
+            }
+            Ok(documents)
+        })
+        .await
 }
 
-/// A column of bytes.
-pub(super) fn bytes(row: &SqliteRow, index: usize) -> sqlx::Result<Bytes> {
-    column::<Vec<u8>>(row, index).map(Bytes::from)
+fn inbox_key(row: &Row<'_>) -> Result<InboxKey, Cause> {
+    Ok(InboxKey { id: row.get(0)?, message_id: text(row, 1)?.into(), bytes: length(row, 2)? })
 }
 
-/// A column that holds a length.
-pub(super) fn length(row: &SqliteRow, index: usize) -> sqlx::Result<usize> {
-    let length: i64 = column(row, index)?;
-    usize::try_from(length).map_err(|error| sqlx::Error::Decode(error.into()))
+fn inbox_row(row: &Row<'_>) -> Result<InboxRow, Cause> {
+    let message = Message {
+        message_id: text(row, 1)?.into(),
+        source: source(row, 2)?,
+        channel: text(row, 3)?.into(),
+        sequence: row.get(4)?,
+        published_at_ns: row.get(5)?,
+        payload: bytes(row, 6)?,
+    };
+    Ok(InboxRow { id: row.get(0)?, message })
 }

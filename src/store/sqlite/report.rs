@@ -1,16 +1,16 @@
-use std::str::FromStr;
-
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
+use rusqlite::{Connection, Row};
 
 use super::{
+    column::{bytes, length, parsed, source, time, time_if_any},
     date::rfc3339,
-    insert::column,
-    read::{bytes, length},
+    session::SqliteSession,
 };
 use crate::store::{
-    Audit, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary, Resolution, Selection,
-    StoreStatus, ledger,
-    report::{Counts, StatusRow, dead_letters_by_resolution, decode, source},
+    Audit, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary, Resolution, SourceKind,
+    StoreStatus,
+    error::{Cause, Unknown},
+    ledger,
+    report::{Counts, dead_letters_by_resolution},
 };
 
 const LEDGER_IS_EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM ledger)";
@@ -75,143 +75,155 @@ const SELECT_DEAD_LETTER: &str =
     select!(("substr(payload, 1, ?2), resolved_at, resolved_by, note, parent_id"), "WHERE id = ?1");
 
 /// See [`Store::ledger_is_empty`](crate::store::Store::ledger_is_empty).
-pub(super) async fn ledger_is_empty(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
-    sqlx::query_scalar(LEDGER_IS_EMPTY).fetch_one(connection).await
+pub(super) async fn ledger_is_empty(session: &mut SqliteSession) -> Result<bool, Cause> {
+    session
+        .call(|connection| Ok(connection.prepare_cached(LEDGER_IS_EMPTY)?.query_row((), |row| row.get(0))?))
+        .await
 }
 
 /// See [`Store::status`](crate::store::Store::status).
-pub(super) async fn status(connection: &mut SqliteConnection) -> sqlx::Result<StoreStatus> {
-    let rows = sqlx::query(SELECT_STATUS).fetch_all(connection).await?;
-    StoreStatus::of(rows.iter().map(|row| -> sqlx::Result<StatusRow<'_>> {
-        Ok((
-            column(row, 0)?,
-            column(row, 1)?,
-            column(row, 2)?,
-            column(row, 3)?,
-            column(row, 4)?,
-            column(row, 5)?,
-        ))
-    }))
+pub(super) async fn status(session: &mut SqliteSession) -> Result<StoreStatus, Cause> {
+    session
+        .call(|connection| {
+            let rows = all(connection, SELECT_STATUS, |row| {
+                let words: [String; 4] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
+                Ok((words, row.get(4)?, row.get(5)?))
+            })?;
+            StoreStatus::of(rows.iter().map(|([word, source, channel, name], number, second)| {
+                Ok((word.as_str(), source.as_str(), channel.as_str(), name.as_str(), *number, *second))
+            }))
+        })
+        .await
 }
 
 /// See [`Store::count_dead_letters`](crate::store::Store::count_dead_letters).
-pub(super) async fn count_dead_letters(connection: &mut SqliteConnection) -> sqlx::Result<DeadLetterCounts> {
-    let rows = sqlx::query(COUNT_BY_RESOLUTION).fetch_all(connection).await?;
-    let rows = rows.iter().map(|row| Ok((parsed(row, 0)?, column(row, 1)?)));
-    Ok(dead_letters_by_resolution(&rows.collect::<sqlx::Result<Vec<_>>>()?))
+pub(super) async fn count_dead_letters(session: &mut SqliteSession) -> Result<DeadLetterCounts, Cause> {
+    session
+        .call(|connection| {
+            let rows = all(connection, COUNT_BY_RESOLUTION, |row| Ok((parsed(row, 0)?, row.get(1)?)))?;
+            Ok(dead_letters_by_resolution(&rows))
+        })
+        .await
 }
 
 /// See [`Store::audit`](crate::store::Store::audit).
-pub(super) async fn audit(connection: &mut SqliteConnection) -> sqlx::Result<Audit> {
-    let ledger = ledger(connection).await?;
-    let pending = counts(connection, COUNT_INBOX).await?;
-    let dead_letters = counts(connection, COUNT_DEAD_LETTERS).await?;
-    let orders = sqlx::query(COUNT_ORDERS).fetch_one(connection).await?;
-    Ok(Audit {
-        channels: Counts { ledger, pending, dead_letters }.by_channel().map_err(decode)?,
-        orders: column(&orders, 0)?,
-        deliveries: column(&orders, 1)?,
-        payments: column(&orders, 2)?,
-        orders_without_delivery: column(&orders, 3)?,
-        orders_without_payment: column(&orders, 4)?,
-    })
+pub(super) async fn audit(session: &mut SqliteSession) -> Result<Audit, Cause> {
+    session
+        .call(|connection| {
+            let ledger: Vec<ledger::Line> = all(connection, SELECT_LEDGER, |row| {
+                Ok((source(row, 0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?;
+            let pending = all(connection, COUNT_INBOX, count)?;
+            let dead_letters = all(connection, COUNT_DEAD_LETTERS, count)?;
+            let channels = Counts { ledger, pending, dead_letters }.by_channel().map_err(Unknown)?;
+            Ok(connection.query_row(COUNT_ORDERS, (), |orders| {
+                Ok(Audit {
+                    channels,
+                    orders: orders.get(0)?,
+                    deliveries: orders.get(1)?,
+                    payments: orders.get(2)?,
+                    orders_without_delivery: orders.get(3)?,
+                    orders_without_payment: orders.get(4)?,
+                })
+            })?)
+        })
+        .await
 }
 
 /// See [`Store::dead_letters`](crate::store::Store::dead_letters).
 pub(super) async fn dead_letters(
-    connection: &mut SqliteConnection,
+    session: &mut SqliteSession,
     filter: &DeadLetterFilter,
-) -> sqlx::Result<Vec<DeadLetterSummary>> {
+) -> Result<Vec<DeadLetterSummary>, Cause> {
+    let filter = filter.clone();
+    session.call(move |connection| list(connection, &filter)).await
+}
+
+fn list(connection: &Connection, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, Cause> {
     let DeadLetterFilter { selection, resolution, before, limit } = filter;
-    let Selection { reason, code, order_uid, since, until } = selection;
-    let (reason, uid) = (reason.as_deref(), order_uid.as_deref());
+    let (reason, uid) = (selection.reason.as_deref(), selection.order_uid.as_deref());
     let resolution = resolution.map(Resolution::as_str);
-    let list = |sql: &'static str| {
-        sqlx::query(sql).bind(before.unwrap_or(i64::MAX)).bind(i64::try_from(*limit).unwrap_or(i64::MAX))
+    let plain = selection.code.is_none() && selection.since.is_none() && selection.until.is_none();
+    let (sql, narrowed) = match (uid, reason, resolution) {
+        (Some(_), ..) => (SELECT_OF_UID, true),
+        _ if !plain => (SELECT_NARROWED, true),
+        (None, None, None) => (SELECT_ALL, false),
+        (None, Some(_), None) => (SELECT_OF_REASON, false),
+        (None, None, Some(_)) => (SELECT_OF_RESOLUTION, false),
+        (None, Some(_), Some(_)) => (SELECT_OF_BOTH, false),
     };
-    let narrow = |sql: &'static str| {
-        list(sql)
-            .bind(uid)
-            .bind(reason)
-            .bind(resolution)
-            .bind(selection.code_as_stored())
-            .bind(since.map(rfc3339))
-            .bind(until.map(rfc3339))
-    };
-    let plain = code.is_none() && since.is_none() && until.is_none();
-    match (uid, reason, resolution) {
-        (Some(_), ..) => narrow(SELECT_OF_UID),
-        _ if !plain => narrow(SELECT_NARROWED),
-        (None, None, None) => list(SELECT_ALL),
-        (None, Some(reason), None) => list(SELECT_OF_REASON).bind(reason),
-        (None, None, Some(resolution)) => list(SELECT_OF_RESOLUTION).bind(resolution),
-        (None, Some(reason), Some(resolution)) => list(SELECT_OF_BOTH).bind(reason).bind(resolution),
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.raw_bind_parameter(1, before.unwrap_or(i64::MAX))?;
+    statement.raw_bind_parameter(2, i64::try_from(*limit).unwrap_or(i64::MAX))?;
+    if narrowed {
+        statement.raw_bind_parameter(3, uid)?;
+        statement.raw_bind_parameter(4, reason)?;
+        statement.raw_bind_parameter(5, resolution)?;
+        statement.raw_bind_parameter(6, selection.code_as_stored())?;
+        statement.raw_bind_parameter(7, selection.since.map(rfc3339))?;
+        statement.raw_bind_parameter(8, selection.until.map(rfc3339))?;
+    } else {
+        for (index, name) in (3..).zip([reason, resolution].into_iter().flatten()) {
+            statement.raw_bind_parameter(index, name)?;
+        }
     }
-    .fetch_all(connection)
-    .await?
-    .iter()
-    .map(summary)
-    .collect()
+    statement.raw_query().and_then(summary).collect()
 }
 
 /// See [`Store::dead_letter`](crate::store::Store::dead_letter).
 pub(super) async fn dead_letter(
-    connection: &mut SqliteConnection,
+    session: &mut SqliteSession,
     id: i64,
     max_bytes: usize,
-) -> sqlx::Result<Option<DeadLetter>> {
-    let row = sqlx::query(SELECT_DEAD_LETTER)
-        .bind(id)
-        .bind(i64::try_from(max_bytes).unwrap_or(i64::MAX))
-        .fetch_optional(connection)
-        .await?;
-    row.map(|row| {
-        Ok(DeadLetter {
-            summary: summary(&row)?,
-            payload: bytes(&row, 13)?,
-            resolved_at: column(&row, 14)?,
-            resolved_by: column(&row, 15)?,
-            note: column(&row, 16)?,
-            parent_id: column(&row, 17)?,
+) -> Result<Option<DeadLetter>, Cause> {
+    let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+    session
+        .call(move |connection| {
+            let mut statement = connection.prepare_cached(SELECT_DEAD_LETTER)?;
+            let mut rows = statement.query((id, max_bytes))?;
+            rows.next()?.map(dead_letter_of).transpose()
         })
+        .await
+}
+
+/// Every row of a query without parameters.
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    of: impl FnMut(&Row<'_>) -> Result<T, Cause>,
+) -> Result<Vec<T>, Cause> {
+    connection.prepare_cached(sql)?.query_and_then((), of)?.collect()
+}
+
+fn count(row: &Row<'_>) -> Result<(SourceKind, String, i64), Cause> {
+    Ok((source(row, 0)?, row.get(1)?, row.get(2)?))
+}
+
+fn dead_letter_of(row: &Row<'_>) -> Result<DeadLetter, Cause> {
+    Ok(DeadLetter {
+        summary: summary(row)?,
+        payload: bytes(row, 13)?,
+        resolved_at: time_if_any(row, 14)?,
+        resolved_by: row.get(15)?,
+        note: row.get(16)?,
+        parent_id: row.get(17)?,
     })
-    .transpose()
 }
 
-async fn ledger(connection: &mut SqliteConnection) -> sqlx::Result<Vec<ledger::Line>> {
-    let rows = sqlx::query(SELECT_LEDGER).fetch_all(connection).await?;
-    rows.iter()
-        .map(|row| Ok((source(column(row, 0)?)?, column(row, 1)?, column(row, 2)?, column(row, 3)?)))
-        .collect()
-}
-
-async fn counts(
-    connection: &mut SqliteConnection,
-    sql: &'static str,
-) -> sqlx::Result<Vec<(crate::store::SourceKind, String, i64)>> {
-    let rows = sqlx::query(sql).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((source(column(row, 0)?)?, column(row, 1)?, column(row, 2)?))).collect()
-}
-
-fn summary(row: &SqliteRow) -> sqlx::Result<DeadLetterSummary> {
+fn summary(row: &Row<'_>) -> Result<DeadLetterSummary, Cause> {
     Ok(DeadLetterSummary {
-        id: column(row, 0)?,
-        message_id: column(row, 1)?,
-        source: source(column(row, 2)?)?,
-        channel: column(row, 3)?,
-        sequence: column(row, 4)?,
-        published_at_ns: column(row, 5)?,
-        order_uid: column(row, 6)?,
-        reason: column(row, 7)?,
-        errors: column(row, 8)?,
+        id: row.get(0)?,
+        message_id: row.get(1)?,
+        source: source(row, 2)?,
+        channel: row.get(3)?,
+        sequence: row.get(4)?,
+        published_at_ns: row.get(5)?,
+        order_uid: row.get(6)?,
+        reason: row.get(7)?,
+        errors: row.get(8)?,
         bytes: length(row, 9)?,
-        received_at: column(row, 10)?,
-        rejected_at: column(row, 11)?,
+        received_at: time(row, 10)?,
+        rejected_at: time(row, 11)?,
         resolution: parsed(row, 12)?,
     })
-}
-
-/// A name that the column holds.
-pub(super) fn parsed<T: FromStr<Err = String>>(row: &SqliteRow, index: usize) -> sqlx::Result<T> {
-    column::<&str>(row, index)?.parse().map_err(decode)
 }

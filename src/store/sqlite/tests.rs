@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{Class, SourceKind};
+use crate::store::{Class, SourceKind, error::Cause};
 
 fn message(sequence: i64, bytes: usize) -> Message {
     Message {
@@ -61,8 +61,11 @@ async fn commits_are_synced_and_rows_refer_to_rows() {
     let (store, _folder) = store().await;
     for (pragma, value) in [("synchronous", 2), ("foreign_keys", 1), ("wal_autocheckpoint", 10_000)] {
         let mut lease = store.writer.lease().await.expect("a connection");
-        let sql = sqlx::AssertSqlSafe(format!("PRAGMA {pragma}"));
-        let found = sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut *lease).await;
+        let found = lease
+            .call(move |connection| {
+                Ok(connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))?)
+            })
+            .await;
         assert_eq!(lease.end(found).await.expect("a pragma"), value, "{pragma}");
     }
 }
@@ -86,7 +89,7 @@ async fn a_connection_is_busy_while_a_call_holds_it_and_idle_after() {
     assert_eq!(store.connections(), Connections { idle: 1, busy: 0 }, "the one that prepared");
     let held = store.writer.lease().await.expect("a connection");
     assert_eq!(store.connections(), Connections { idle: 0, busy: 1 });
-    held.end(Ok(())).await.expect("nothing has failed");
+    held.end(Ok::<_, Cause>(())).await.expect("nothing has failed");
     store.ping().await.expect("the file can be read");
     assert_eq!(store.connections(), Connections { idle: 2, busy: 0 });
     // Abandoned in the middle, it is closed.
@@ -126,10 +129,14 @@ async fn each_set_of_filters_has_an_index_in_the_order_of_the_list() {
         ),
     ] {
         let mut lease = store.readers.lease().await.expect("a connection");
-        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-        let steps = sqlx::query_as::<_, (i64, i64, i64, String)>(explain).fetch_all(&mut *lease).await;
+        let steps = lease
+            .call(move |connection| {
+                let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                let steps = statement.raw_query().and_then(|row| Ok(row.get(3)?));
+                steps.collect::<Result<Vec<String>, Cause>>()
+            })
+            .await;
         let steps = lease.end(steps).await.expect("a plan");
-        let steps: Vec<_> = steps.iter().map(|(.., step)| step.as_str()).collect();
         assert_eq!(steps, [plan], "one step, and no sorting: {sql}");
     }
 }

@@ -1,0 +1,189 @@
+//! `orders`, and the history of its documents.
+
+use rusqlite::{Connection, Row};
+
+use super::{
+    children,
+    column::blob,
+    date::rfc3339,
+    packed::{Packed, Place},
+};
+use crate::{
+    order::Order,
+    store::{
+        Outcome,
+        error::Cause,
+        plan::{Accepted, plan},
+        version::{Current, Fingerprint, Version},
+    },
+};
+
+const SELECT: &str = "
+    SELECT id, order_uid, message_id, source, channel, sequence, published_at_ns, document
+    FROM orders WHERE order_uid = ?";
+const INSERT: &str = "
+    INSERT INTO orders (order_uid, document, message_id, source, channel, sequence, published_at_ns,
+        track_number, entry, locale, internal_signature, customer_id, delivery_service, shardkey, sm_id, date_created,
+        oof_shard)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const REPLACE: &str = "
+    UPDATE orders SET document = ?2, message_id = ?3, source = ?4, channel = ?5, sequence = ?6, published_at_ns = ?7,
+        track_number = ?8, entry = ?9, locale = ?10, internal_signature = ?11, customer_id = ?12, delivery_service = ?13,
+        shardkey = ?14, sm_id = ?15, date_created = ?16, oof_shard = ?17,
+        updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+    WHERE id = ?1";
+/// Of the parameters of both, the first that is packed.
+const FIRST_PACKED: usize = 8;
+const FORWARD: &str = "
+    UPDATE orders SET message_id = ?2, source = ?3, channel = ?4, sequence = ?5, published_at_ns = ?6 WHERE id = ?1";
+/// A document that comes without its bytes is still in `orders`.
+const KEEP: &str = "
+    INSERT INTO order_history (order_uid, message_id, source, channel, sequence, published_at_ns, document)
+    VALUES (?, ?, ?, ?, ?, ?, coalesce(?, (SELECT document FROM orders WHERE id = ?)))
+    ON CONFLICT (message_id) DO NOTHING";
+
+/// An order on its way to the tables.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PackedOrder {
+    place: Place,
+    items: i64,
+}
+
+impl PackedOrder {
+    /// Everything of an order but its uid.
+    pub(super) fn of(order: &Order<'_>, packed: &mut Packed) -> Self {
+        let place = packed.place();
+        packed
+            .text(&*order.track_number)
+            .text(order.entry.as_deref())
+            .text(order.locale.as_deref())
+            .text(order.internal_signature.as_deref())
+            .text(order.customer_id.as_deref())
+            .text(order.delivery_service.as_deref())
+            .text(order.shardkey.as_deref())
+            .integer(order.sm_id)
+            .text(order.date_created.map(rfc3339).as_deref())
+            .text(order.oof_shard.as_deref());
+        children::pack(packed, order);
+        Self { place, items: order.items.len() as i64 }
+    }
+}
+
+/// Writes what the accepted messages change.
+pub(super) fn apply(
+    connection: &Connection,
+    accepted: Vec<Accepted<'_, PackedOrder>>,
+    packed: &Packed,
+) -> Result<Vec<(usize, Outcome)>, Cause> {
+    if accepted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let current = current(connection, &accepted)?;
+    let plan = plan(accepted, &current);
+
+    keep(connection, &plan.history)?;
+    let inserts = plan.inserts.iter().map(|accepted| (None, accepted));
+    let replacements = plan.replacements.iter().map(|(id, accepted)| (Some(*id), accepted));
+    children::delete(connection, plan.replacements.iter().map(|(id, _)| *id))?;
+    write(connection, inserts.chain(replacements), packed)?;
+    forward(connection, &plan.forwards)?;
+    Ok(plan.outcomes)
+}
+
+/// The rows that the uids of these messages have now. SQLite has no hash function, so their documents pass through, one at a
+/// time.
+fn current(connection: &Connection, accepted: &[Accepted<'_, PackedOrder>]) -> Result<Vec<Current>, Cause> {
+    let mut uids: Vec<&str> = accepted.iter().map(|accepted| accepted.order_uid).collect();
+    uids.sort_unstable();
+    uids.dedup();
+    let mut statement = connection.prepare_cached(SELECT)?;
+    let mut current = Vec::new();
+    for uid in uids {
+        let mut rows = statement.query([uid])?;
+        if let Some(row) = rows.next()? {
+            current.push(current_of(row)?);
+        }
+    }
+    Ok(current)
+}
+
+fn current_of(row: &Row<'_>) -> Result<Current, Cause> {
+    Ok(Current {
+        id: row.get(0)?,
+        order_uid: row.get(1)?,
+        message_id: row.get(2)?,
+        source: row.get(3)?,
+        channel: row.get(4)?,
+        sequence: row.get(5)?,
+        published_at_ns: row.get(6)?,
+        document: Fingerprint::of(blob(row, 7)?),
+    })
+}
+
+/// Writes rows of `orders` with their children; those with an id are there already.
+fn write<'a>(
+    connection: &Connection,
+    orders: impl Iterator<Item = (Option<i64>, &'a Accepted<'a, PackedOrder>)>,
+    packed: &Packed,
+) -> Result<(), Cause> {
+    let mut insert = connection.prepare_cached(INSERT)?;
+    let mut replace = connection.prepare_cached(REPLACE)?;
+    let mut children = children::Insert::on(connection)?;
+    for (id, Accepted { message, order_uid, order, .. }) in orders {
+        let mut values = packed.from(order.place);
+        let statement = match id {
+            Some(id) => {
+                replace.raw_bind_parameter(1, id)?;
+                &mut replace
+            }
+            None => {
+                insert.raw_bind_parameter(1, order_uid)?;
+                &mut insert
+            }
+        };
+        statement.raw_bind_parameter(2, &*message.payload)?;
+        statement.raw_bind_parameter(3, &*message.message_id)?;
+        statement.raw_bind_parameter(4, message.source.as_str())?;
+        statement.raw_bind_parameter(5, &*message.channel)?;
+        statement.raw_bind_parameter(6, message.sequence)?;
+        statement.raw_bind_parameter(7, message.published_at_ns)?;
+        values.bind(statement, FIRST_PACKED)?;
+        statement.raw_execute()?;
+        let id = id.unwrap_or_else(|| connection.last_insert_rowid());
+        children.rows(id, order.items, &mut values)?;
+    }
+    Ok(())
+}
+
+/// Gives rows the identity of the newer message that said the same.
+fn forward(connection: &Connection, forwards: &[(i64, Version<'_>)]) -> Result<(), Cause> {
+    if forwards.is_empty() {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(FORWARD)?;
+    for (id, to) in forwards {
+        statement.execute((id, to.message_id, to.source, to.channel, to.sequence, to.published_at_ns))?;
+    }
+    Ok(())
+}
+
+/// Puts documents into the history.
+fn keep(connection: &Connection, history: &[Version<'_>]) -> Result<(), Cause> {
+    if history.is_empty() {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(KEEP)?;
+    for version in history {
+        statement.execute((
+            version.order_uid,
+            version.message_id,
+            version.source,
+            version.channel,
+            version.sequence,
+            version.published_at_ns,
+            version.document.bytes(),
+            version.document.row(),
+        ))?;
+    }
+    Ok(())
+}
