@@ -1,6 +1,6 @@
 use std::{path::PathBuf, time::Duration};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, InterruptHandle, OpenFlags};
 use tokio::{runtime::Handle, task::spawn_blocking};
 
 use crate::store::{error::Cause, pool::Session};
@@ -23,7 +23,7 @@ pub(super) struct Settings {
 }
 
 /// A connection to the file. What it does is done on a thread that may wait for a disk. Whoever gives up meanwhile leaves
-/// the connection to that thread, which closes it.
+/// the connection to that thread, which stops at its next step and closes it.
 #[derive(Debug)]
 pub(super) struct SqliteSession(Option<Connection>);
 
@@ -35,13 +35,35 @@ impl SqliteSession {
     ) -> Result<T, Cause> {
         let lost = || Cause::Lost("an earlier call was given up".to_owned());
         let mut connection = self.0.take().ok_or_else(lost)?;
+        let given_up = StopUnless { done: false, handle: connection.get_interrupt_handle() };
         let (connection, answer) = on_a_thread(move || {
             let answer = work(&mut connection);
             (connection, answer)
         })
         .await?;
+        given_up.done();
         self.0 = Some(connection);
         answer
+    }
+}
+
+/// Stops what a connection does when it is dropped before that is done: nobody waits for it, and it may hold the write lock.
+struct StopUnless {
+    done: bool,
+    handle: InterruptHandle,
+}
+
+impl StopUnless {
+    fn done(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for StopUnless {
+    fn drop(&mut self) {
+        if !self.done {
+            self.handle.interrupt();
+        }
     }
 }
 
