@@ -256,4 +256,9 @@ async fn a_dead_letter_is_shown_with_every_byte(bench: Bench) {
     let nothing = (letter.resolved_at, letter.resolved_by, letter.note, letter.parent_id);
     assert_eq!(nothing, (None, None, None, None));
     assert_eq!(bench.store.dead_letter(i64::MAX, 1).await.unwrap(), None);
+
+    reject(&bench, &[message(7, 70, "")], "empty", None).await;
+    let letters = bench.store.dead_letters(&ALL).await.unwrap();
+    let letter = bench.store.dead_letter(letters[0].id, 10).await.unwrap().unwrap();
+    assert_eq!((letter.payload.len(), letter.summary.bytes), (0, 0));
 }

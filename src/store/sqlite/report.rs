@@ -71,8 +71,11 @@ macro_rules! narrowed {
 pub(super) const SELECT_OF_UID: &str = narrowed!("WHERE order_uid = ?3");
 /// Walks the dead letters until it has found enough.
 const SELECT_NARROWED: &str = narrowed!("WHERE (?3 IS NULL OR order_uid = ?3)");
-const SELECT_DEAD_LETTER: &str =
-    select!(("substr(payload, 1, ?2), resolved_at, resolved_by, note, parent_id"), "WHERE id = ?1");
+/// A part of no bytes is null.
+const SELECT_DEAD_LETTER: &str = select!(
+    ("coalesce(substr(payload, 1, ?2), x''), resolved_at, resolved_by, note, parent_id"),
+    "WHERE id = ?1"
+);
 
 /// See [`Store::ledger_is_empty`](crate::store::Store::ledger_is_empty).
 pub(super) async fn ledger_is_empty(session: &mut SqliteSession) -> Result<bool, Cause> {
