@@ -14,9 +14,9 @@ use crate::store::{
 };
 
 const LEDGER_IS_EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM ledger)";
-/// One statement, so that all of it is one snapshot; [`StatusRow`] explains its rows. The ids of the inbox and of the dead
-/// letters grow with time, so the oldest is the first: found in an index without reading the others. (`resolution = 'open'`
-/// would let a planner walk the primary key instead, past every dead letter that was resolved.)
+/// One statement, so that all of it is one snapshot; [`StatusRow`](crate::store::report::StatusRow) explains its rows. The ids
+/// of the inbox and of the dead letters grow with time, so the oldest is the first: found in an index without reading the
+/// others. (`resolution = 'open'` would let a planner walk the primary key instead, past every dead letter that was resolved.)
 const SELECT_STATUS: &str = "
     SELECT 'ledger', source, channel, outcome, sum(messages), NULL FROM ledger GROUP BY source, channel, outcome
     UNION ALL SELECT 'pending', source, channel, '', count(*), NULL FROM inbox GROUP BY source, channel
