@@ -84,6 +84,16 @@ async fn a_call_waits_for_the_writer_no_longer_than_its_time() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_given_up_stops_and_lets_go_of_the_write_lock() {
+    let (store, _folder) = store().await;
+    let mut lease = store.writer.begin(BEGIN_WRITE).await.expect("a connection");
+    let endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+    tokio::time::timeout(Duration::from_millis(50), lease.run(endless)).await.expect_err("it never ends");
+    drop(lease);
+    store.record(&[message(1, 1)]).await.expect("nobody writes");
+}
+
+#[tokio::test]
 async fn a_connection_is_busy_while_a_call_holds_it_and_idle_after() {
     let (store, _folder) = store().await;
     assert_eq!(store.connections(), Connections { idle: 1, busy: 0 }, "the one that prepared");
