@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cache, Document, Found, Rebuild, entries, testing::TestStore};
 use crate::{
-    store::Store,
+    store::{Store, StoredDocument},
     telemetry::{Board, State},
 };
 
@@ -148,7 +148,8 @@ fn a_rebuild_does_not_bring_back_what_is_overtaken_between_its_check_and_its_ins
     for replace in [true, false] {
         let cache = cache();
         cache.marks.begin();
-        cache.fill_one(&UID.into(), Document::new(b"old"), || {
+        let row = StoredDocument { id: 1, order_uid: UID.to_owned(), document: Bytes::from_static(b"old") };
+        cache.fill_one(&row, || {
             let touched = cache.marks.contains(UID);
             if replace {
                 cache.put(UID, b"new");
@@ -166,11 +167,10 @@ fn a_rebuild_checks_after_it_has_taken_the_guard() {
     let cache = cache();
     cache.marks.begin();
     cache.put(UID, b"new");
-    cache.fill_one(&UID.into(), Document::new(b"old"), || {
-        panic!("nothing is to be checked: the key is there")
-    });
+    let row = StoredDocument { id: 1, order_uid: UID.to_owned(), document: Bytes::from_static(b"old") };
+    cache.fill_one(&row, || panic!("nothing is to be checked: the key is there"));
     cache.entries.remove(UID);
-    cache.fill_one(&UID.into(), Document::new(b"old"), || {
+    cache.fill_one(&row, || {
         assert!(cache.get(UID).is_none());
         let guarded = cache.entries.get_value_or_guard(&smol_str::SmolStr::new(UID), Some(Duration::ZERO));
         assert!(matches!(guarded, GuardResult::Timeout), "the guard is held");

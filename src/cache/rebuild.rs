@@ -6,7 +6,7 @@ use std::{
 use quick_cache::sync::GuardResult;
 use smol_str::SmolStr;
 use tokio::time::Instant;
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::sync::CancellationToken;
 
 use super::{Cache, Document};
 use crate::{
@@ -105,11 +105,9 @@ impl Cache {
         let newest = page.first().map_or(1, |row| row.id).max(1);
         while let Some(last) = page.last().map(|row| row.id) {
             fail_point::reach("during_rebuild").await;
-            // The store reads the next page meanwhile, and another thread takes the digests.
-            let made = AbortOnDropHandle::new(tokio::spawn(make(page)));
-            let fill = async { self.fill_page(made.await.expect("it does not panic"), evictions).await };
+            // The store reads the next page meanwhile.
             let next = async { Ok(next_page(store, Some(last), health).await) };
-            let Ok((next, ())) = tokio::try_join!(next, fill) else { return };
+            let Ok((next, ())) = tokio::try_join!(next, self.fill_page(&page, evictions)) else { return };
             if self.marks.full() {
                 return;
             }
@@ -120,28 +118,30 @@ impl Cache {
     }
 
     /// Takes what fits; `evictions` is how many there had been before the rebuild.
-    async fn fill_page(&self, page: Vec<(SmolStr, Document)>, evictions: u64) -> Result<(), Full> {
-        for (place, (uid, document)) in page.into_iter().enumerate() {
-            self.fill_one(&uid, document, || self.marks.contains(&uid));
-            if self.evictions() > evictions {
-                return Err(Full);
+    async fn fill_page(&self, page: &[StoredDocument], evictions: u64) -> Result<(), Full> {
+        for turn in page.chunks(TURN) {
+            for row in turn {
+                self.fill_one(row, || self.marks.contains(&row.order_uid));
+                if self.evictions() > evictions {
+                    return Err(Full);
+                }
             }
-            if place % TURN == TURN - 1 {
-                tokio::task::yield_now().await;
-            }
+            tokio::task::yield_now().await;
         }
         Ok(())
     }
 
     /// Steps G, K and J of `marks.rs`, in this order; `touched` is the check.
-    pub(super) fn fill_one(&self, uid: &SmolStr, document: Document, touched: impl FnOnce() -> bool) {
+    pub(super) fn fill_one(&self, row: &StoredDocument, touched: impl FnOnce() -> bool) {
         // A key that somebody is loading right now (`Timeout`) needs no help.
-        let GuardResult::Guard(guard) = self.entries.get_value_or_guard(uid, Some(Duration::ZERO)) else {
+        let GuardResult::Guard(guard) =
+            self.entries.get_value_or_guard(&SmolStr::new(&row.order_uid), Some(Duration::ZERO))
+        else {
             return;
         };
         if !touched() {
             // Refused when the settle path has voided the guard.
-            drop(guard.insert(Some(document)));
+            drop(guard.insert(Some(Document::new(&row.document))));
         }
     }
 }
@@ -152,18 +152,6 @@ impl Drop for End<'_> {
     fn drop(&mut self) {
         self.0.marks.end();
     }
-}
-
-/// Makes documents of what was read: digests are half of what a rebuild costs this process.
-async fn make(page: Vec<StoredDocument>) -> Vec<(SmolStr, Document)> {
-    let mut made = Vec::with_capacity(page.len());
-    for row in page {
-        made.push((SmolStr::new(&row.order_uid), Document::new(&row.document)));
-        if made.len() % TURN == 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-    made
 }
 
 async fn next_page(store: &dyn Store, before: Option<i64>, health: &Part) -> Vec<StoredDocument> {
