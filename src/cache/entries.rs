@@ -20,6 +20,10 @@ pub(super) type Entries = Cache<Uid, Option<Document>, ByBytes, DefaultHashBuild
 /// 32 more once a document has been read. The rest is for the ghosts of evicted keys and for slabs that have just doubled.
 const OVERHEAD: u64 = 224;
 
+/// A longer uid lies outside the slot, with two counts and the allocator's share.
+const INLINE: usize = 23;
+const APART: u64 = 32;
+
 /// About what an order weighs; quick_cache sizes its shards and its memory of evicted keys by the count that follows.
 const TYPICAL_WEIGHT: u64 = 1_500;
 
@@ -38,7 +42,8 @@ pub(super) fn new(capacity: u64) -> (Entries, Arc<AtomicU64>) {
 
 pub(super) fn weight(uid: &str, document: usize) -> u64 {
     // A usize fits in u64 on every platform Rust supports.
-    (uid.len() + document) as u64 + OVERHEAD
+    let apart = if uid.len() > INLINE { APART } else { 0 };
+    (uid.len() + document) as u64 + OVERHEAD + apart
 }
 
 #[derive(Debug, Clone, Copy)]

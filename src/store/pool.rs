@@ -1,7 +1,7 @@
 //! Connections that are never handed on in doubt.
 //!
-//! sqlx's pool is not used for PostgreSQL: it retries a refused connection until the time is up and then says only that time is up, and it
-//! takes a connection back whose last statement was abandoned.
+//! sqlx's pool, for PostgreSQL, is not used: it retries a refused connection until the time is up and then says only that time is
+//! up, and it takes a connection back whose last statement was abandoned.
 
 use std::{
     future::Future,

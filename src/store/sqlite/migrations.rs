@@ -1,40 +1,67 @@
-use rusqlite::{Connection, OptionalExtension};
-use rusqlite_migration::{Error, M, Migrations};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior::Immediate};
 
 use crate::store::error::{Cause, Unknown};
 
-/// The number of a migration is its place here, from 1; SQLite's `user_version` is the last that was run.
-const ALL: &[M<'static>] = &[
-    M::up(include_str!("../../../migrations/sqlite/0001_orders.sql")),
-    M::up(include_str!("../../../migrations/sqlite/0002_dead_letters_by_reason.sql")),
-    M::up(include_str!("../../../migrations/sqlite/0003_gaps.sql")),
-    M::up(include_str!("../../../migrations/sqlite/0004_replays.sql")),
-    M::up(include_str!("../../../migrations/sqlite/0005_replay_outcomes.sql")),
+/// The number of a migration is its place here, from 1; SQLite's `user_version` is the last that was run. Whoever adds one adds to
+/// it that it drops `_sqlx_migrations`, so that the first versions of this service, which look there, do not take the file for theirs.
+const ALL: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_orders.sql"),
+    include_str!("../../../migrations/sqlite/0002_dead_letters_by_reason.sql"),
+    include_str!("../../../migrations/sqlite/0003_gaps.sql"),
+    include_str!("../../../migrations/sqlite/0004_replays.sql"),
+    include_str!("../../../migrations/sqlite/0005_replay_outcomes.sql"),
 ];
+const TABLE: &str = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?";
 /// Where the first versions of this service noted it.
-const FORMER_TABLE: &str = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";
+const FORMER_TABLE: &str = "_sqlx_migrations";
 const FORMER_VERSION: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
 
-/// Brings the schema up to date. All migrations are one transaction; with none to run nothing is written.
+/// Brings the schema up to date in one transaction; with nothing to do nothing is written.
 pub(super) fn run(connection: &mut Connection) -> Result<(), Cause> {
-    let noted: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let version = if noted == 0 { former(connection)? } else { noted };
-    if version > ALL.len() as i64 {
-        return Err(Unknown::migration(version).into());
+    let newest = ALL.len() as i64;
+    if noted(connection)? == newest && has(connection, "inbox")? {
+        return Ok(());
     }
-    if version != noted {
-        connection.pragma_update(None, "user_version", version)?;
+    let transaction = connection.transaction_with_behavior(Immediate)?;
+    let version = version(&transaction)?;
+    let missing = usize::try_from(version).ok().and_then(|version| ALL.get(version..));
+    let Some(missing) = missing else { return Err(Unknown::migration(version).into()) };
+    for migration in missing {
+        transaction.execute_batch(migration)?;
     }
-    Migrations::from_slice(ALL).to_latest(connection).map_err(|error| match error {
-        Error::RusqliteError { err, .. } => err.into(),
-        other => Unknown(format!("cannot bring the schema up to date: {other}")).into(),
-    })
+    transaction.pragma_update(None, "user_version", newest)?;
+    Ok(transaction.commit()?)
 }
 
-/// How far a file has come whose migrations are noted in a table.
-fn former(connection: &Connection) -> Result<i64, Cause> {
-    let there = connection.query_row(FORMER_TABLE, (), |_| Ok(())).optional()?.is_some();
-    if there { Ok(connection.query_row(FORMER_VERSION, (), |row| row.get(0))?) } else { Ok(0) }
+/// How far the file has come.
+fn version(transaction: &Transaction<'_>) -> Result<i64, Cause> {
+    let version = match noted(transaction)? {
+        0 if has(transaction, FORMER_TABLE)? => {
+            transaction.query_row(FORMER_VERSION, (), |row| row.get(0))?
+        }
+        noted => noted,
+    };
+    match (version, has(transaction, "inbox")?) {
+        (0, true) => Err(Unknown(
+            "the database has tables of orderbox but does not say of which version, as after a dump: set `PRAGMA user_version` to \
+             that of the file it was made from"
+                .to_owned(),
+        )),
+        (1.., false) => Err(Unknown(
+            "the database is of another program: its user_version is set, and it has no table `inbox`; choose another file"
+                .to_owned(),
+        )),
+        _ => Ok(version),
+    }
+    .map_err(Cause::from)
+}
+
+fn noted(connection: &Connection) -> Result<i64, Cause> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+fn has(connection: &Connection, table: &str) -> Result<bool, Cause> {
+    Ok(connection.query_row(TABLE, [table], |_| Ok(())).optional()?.is_some())
 }
 
 #[cfg(test)]
@@ -50,7 +77,7 @@ mod tests {
         Connection::open_in_memory().expect("memory")
     }
 
-    fn version(connection: &Connection) -> i64 {
+    fn noted_in(connection: &Connection) -> i64 {
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a pragma")
     }
 
@@ -86,9 +113,7 @@ mod tests {
     fn every_file_is_run_in_the_order_of_its_number() {
         let texts: Vec<_> =
             files().iter().map(|file| std::fs::read_to_string(file).expect("a file")).collect();
-        let migrations: Vec<_> = texts.iter().map(|text| M::up(text)).collect();
-        assert_eq!(ALL, migrations);
-        Migrations::from_slice(ALL).validate().expect("all of them run");
+        assert_eq!(ALL, texts);
     }
 
     #[test]
@@ -98,7 +123,7 @@ mod tests {
         for migrations in 0..=ALL.len() {
             let mut connection = of_sqlx(migrations);
             run(&mut connection).expect("sound");
-            assert_eq!(version(&connection), ALL.len() as i64, "{migrations}");
+            assert_eq!(noted_in(&connection), ALL.len() as i64, "{migrations}");
             assert_eq!(tables(&connection), tables(&new), "{migrations}");
             let kept = "SELECT count(*) FROM _sqlx_migrations";
             let kept: i64 = connection.query_row(kept, (), |row| row.get(0)).expect("the table is there");
@@ -111,6 +136,7 @@ mod tests {
     fn a_file_of_a_newer_orderbox_is_refused_and_left_alone() {
         let newer = ALL.len() as i64 + 1;
         let mut noted = memory();
+        run(&mut noted).expect("a new file");
         noted.pragma_update(None, "user_version", newer).expect("a pragma");
         let mut former = of_sqlx(ALL.len());
         former
@@ -119,8 +145,34 @@ mod tests {
         for (connection, version_after) in [(&mut noted, newer), (&mut former, 0)] {
             let before = tables(connection);
             let Err(Cause::Unknown(Unknown(message))) = run(connection) else { panic!("it is newer") };
-            assert!(message.contains("has migration 6, which this orderbox does not know"), "{message}");
-            assert_eq!((version(connection), tables(connection)), (version_after, before));
+            let told = format!("has migration {newer}, which this orderbox does not know");
+            assert!(message.contains(&told), "{message}");
+            assert_eq!((noted_in(connection), tables(connection)), (version_after, before));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_known_to_be_ours_is_refused_and_left_alone() {
+        let mut dumped = memory();
+        run(&mut dumped).expect("a new file");
+        dumped.pragma_update(None, "user_version", 0).expect("a pragma");
+        let other = || {
+            let other = memory();
+            other.execute_batch("CREATE TABLE other (id INTEGER)").expect("a table");
+            other
+        };
+        let (mut early, mut late) = (other(), other());
+        early.pragma_update(None, "user_version", 1).expect("a pragma");
+        late.pragma_update(None, "user_version", ALL.len() as i64).expect("a pragma");
+        for (connection, told) in [
+            (&mut dumped, "as after a dump"),
+            (&mut early, "of another program"),
+            (&mut late, "of another program"),
+        ] {
+            let before = (noted_in(connection), tables(connection));
+            let Err(Cause::Unknown(Unknown(message))) = run(connection) else { panic!("{told}") };
+            assert!(message.contains(told), "{message}");
+            assert_eq!((noted_in(connection), tables(connection)), before);
         }
     }
 }

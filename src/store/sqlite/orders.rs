@@ -42,7 +42,7 @@ const KEEP: &str = "
     VALUES (?, ?, ?, ?, ?, ?, coalesce(?, (SELECT document FROM orders WHERE id = ?)))
     ON CONFLICT (message_id) DO NOTHING";
 
-/// An order on its way to the tables.
+/// An order on its way to the tables: where it lies in the [`Packed`] that it was packed into.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PackedOrder {
     place: Place,

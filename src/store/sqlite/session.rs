@@ -1,12 +1,15 @@
 use std::{path::PathBuf, time::Duration};
 
-use rusqlite::{Connection, InterruptHandle, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 use tokio::{runtime::Handle, task::spawn_blocking};
+use tokio_util::sync::CancellationToken;
 
 use crate::store::{error::Cause, pool::Session};
 
 /// More than the store has, so that each is prepared once.
 const STATEMENTS: usize = 64;
+/// After so many steps of SQLite's machine, of which a row takes about fifty, it asks whether to go on.
+const STEPS: i32 = 1000;
 /// SQLite counts milliseconds in 32 bits.
 const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 
@@ -23,9 +26,13 @@ pub(super) struct Settings {
 }
 
 /// A connection to the file. What it does is done on a thread that may wait for a disk. Whoever gives up meanwhile leaves
-/// the connection to that thread, which stops at its next step and closes it.
+/// the connection to that thread, which stops before its next step and closes it.
 #[derive(Debug)]
-pub(super) struct SqliteSession(Option<Connection>);
+pub(super) struct SqliteSession {
+    /// None while a call has it, and after one that was given up.
+    connection: Option<Connection>,
+    given_up: CancellationToken,
+}
 
 impl SqliteSession {
     /// Does all of `work` on one such thread.
@@ -33,37 +40,19 @@ impl SqliteSession {
         &mut self,
         work: impl FnOnce(&mut Connection) -> Result<T, Cause> + Send + 'static,
     ) -> Result<T, Cause> {
-        let lost = || Cause::Lost("an earlier call was given up".to_owned());
-        let mut connection = self.0.take().ok_or_else(lost)?;
-        let given_up = StopUnless { done: false, handle: connection.get_interrupt_handle() };
-        let (connection, answer) = on_a_thread(move || {
-            let answer = work(&mut connection);
-            (connection, answer)
+        let given_up = self.given_up.clone().drop_guard();
+        let mut session = Self { connection: self.connection.take(), given_up: self.given_up.clone() };
+        let (session, answer) = on_a_thread(move || {
+            let answer = match &mut session.connection {
+                Some(connection) if !session.given_up.is_cancelled() => work(connection),
+                _ => Err(Cause::Lost("the call was given up".to_owned())),
+            };
+            (session, answer)
         })
         .await?;
-        given_up.done();
-        self.0 = Some(connection);
+        given_up.disarm();
+        *self = session;
         answer
-    }
-}
-
-/// Stops what a connection does when it is dropped before that is done: nobody waits for it, and it may hold the write lock.
-struct StopUnless {
-    done: bool,
-    handle: InterruptHandle,
-}
-
-impl StopUnless {
-    fn done(mut self) {
-        self.done = true;
-    }
-}
-
-impl Drop for StopUnless {
-    fn drop(&mut self) {
-        if !self.done {
-            self.handle.interrupt();
-        }
     }
 }
 
@@ -72,7 +61,7 @@ impl Session for SqliteSession {
 
     async fn open(settings: &Settings) -> Result<Self, Cause> {
         let settings = settings.clone();
-        on_a_thread(move || open(&settings)).await?.map(|connection| Self(Some(connection)))
+        on_a_thread(move || open(&settings)).await?
     }
 
     async fn run(&mut self, sql: &'static str) -> Result<(), Cause> {
@@ -92,9 +81,10 @@ impl Session for SqliteSession {
 }
 
 impl Drop for SqliteSession {
-    /// Closing writes to the disk: the last connection puts the log into the file.
+    /// Closing writes to the disk: the last connection puts the log into the file. When the process ends before that, the next start
+    /// does.
     fn drop(&mut self) {
-        if let Some(connection) = self.0.take()
+        if let Some(connection) = self.connection.take()
             && let Ok(runtime) = Handle::try_current()
         {
             runtime.spawn_blocking(move || drop(connection));
@@ -102,7 +92,7 @@ impl Drop for SqliteSession {
     }
 }
 
-fn open(settings: &Settings) -> Result<Connection, Cause> {
+fn open(settings: &Settings) -> Result<SqliteSession, Cause> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
@@ -111,9 +101,15 @@ fn open(settings: &Settings) -> Result<Connection, Cause> {
     connection.busy_timeout(settings.busy_timeout.min(LONGEST_WAIT))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.execute_batch(settings.pragmas)?;
-    Ok(connection)
+    let given_up = CancellationToken::new();
+    let asked = given_up.clone();
+    connection.progress_handler(STEPS, Some(move || asked.is_cancelled()))?;
+    Ok(SqliteSession { connection: Some(connection), given_up })
 }
 
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Cause> {
-    spawn_blocking(work).await.map_err(|error| Cause::Lost(format!("the thread of SQLite is gone: {error}")))
+    // The error would quote what a panic said.
+    spawn_blocking(work)
+        .await
+        .map_err(|_| Cause::Lost("the thread of SQLite is gone: see the log".to_owned()))
 }

@@ -84,13 +84,29 @@ async fn a_call_waits_for_the_writer_no_longer_than_its_time() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_stops_and_lets_go_of_the_write_lock() {
+async fn a_call_that_is_given_up_stops_within_a_statement_and_between_two_and_lets_go_of_the_write_lock() {
     let (store, _folder) = store().await;
-    let mut lease = store.writer.begin(BEGIN_WRITE).await.expect("a connection");
     let endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
-    tokio::time::timeout(Duration::from_millis(50), lease.run(endless)).await.expect_err("it never ends");
-    drop(lease);
-    store.record(&[message(1, 1)]).await.expect("nobody writes");
+    let short = "UPDATE inbox SET attempts = 0";
+    for (sql, times) in [(endless, 1), (short, usize::MAX)] {
+        let mut lease = store.writer.begin(BEGIN_WRITE).await.expect("a connection");
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let call = lease.call(move |connection| {
+            begun.send(()).expect("somebody waits for it");
+            for _ in 0..times {
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query(())?;
+                while rows.next()?.is_some() {}
+            }
+            Ok(())
+        });
+        tokio::select! {
+            _ = call => panic!("it never ends"),
+            begun = begins => begun.expect("it begins"),
+        }
+        drop(lease);
+        store.record(&[message(1, 1)]).await.expect("nobody writes");
+    }
 }
 
 #[tokio::test]
