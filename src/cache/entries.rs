@@ -7,10 +7,12 @@ use quick_cache::{
     DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter,
     sync::{Cache, DefaultLifecycle},
 };
-
-use smol_str::SmolStr as Uid;
+use smol_str::SmolStr;
 
 use super::Document;
+
+/// A uid as a key: short ones lie in the slot.
+pub(super) type Uid = SmolStr;
 
 /// `None` says to those who wait for a load that there is no such order. It is taken out again right after it was put in.
 pub(super) type Entries = Cache<Uid, Option<Document>, ByBytes, DefaultHashBuilder, CountEvictions>;

@@ -28,9 +28,8 @@ use std::sync::{
 use bytes::Bytes;
 pub use document::Document;
 pub use rebuild::Rebuild;
-use smol_str::SmolStr;
 
-use entries::Entries;
+use entries::{Entries, Uid};
 use marks::Marks;
 use rebuild::Progress;
 
@@ -92,7 +91,7 @@ impl Cache {
         uid: &str,
         load: impl Future<Output = Result<Option<Bytes>, E>>,
     ) -> Result<Option<Found>, E> {
-        match self.entries.get_value_or_guard_async(&SmolStr::new(uid)).await {
+        match self.entries.get_value_or_guard_async(&Uid::new(uid)).await {
             Ok(document) => Ok(document.map(Found::Cached)),
             Err(guard) => {
                 let Some(document) = load.await?.map(|bytes| Document::new(&bytes)) else {

@@ -172,7 +172,7 @@ fn a_rebuild_checks_after_it_has_taken_the_guard() {
     cache.entries.remove(UID);
     cache.fill_one(&row, || {
         assert!(cache.get(UID).is_none());
-        let guarded = cache.entries.get_value_or_guard(&smol_str::SmolStr::new(UID), Some(Duration::ZERO));
+        let guarded = cache.entries.get_value_or_guard(&entries::Uid::new(UID), Some(Duration::ZERO));
         assert!(matches!(guarded, GuardResult::Timeout), "the guard is held");
         cache.marks.contains(UID)
     });

@@ -4,11 +4,10 @@ use std::{
 };
 
 use quick_cache::sync::GuardResult;
-use smol_str::SmolStr;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Cache, Document};
+use super::{Cache, Document, entries::Uid};
 use crate::{
     fail_point,
     store::{Pauses, Store, StoredDocument},
@@ -135,7 +134,7 @@ impl Cache {
     pub(super) fn fill_one(&self, row: &StoredDocument, touched: impl FnOnce() -> bool) {
         // A key that somebody is loading right now (`Timeout`) needs no help.
         let GuardResult::Guard(guard) =
-            self.entries.get_value_or_guard(&SmolStr::new(&row.order_uid), Some(Duration::ZERO))
+            self.entries.get_value_or_guard(&Uid::new(&row.order_uid), Some(Duration::ZERO))
         else {
             return;
         };

@@ -3,6 +3,7 @@
 
 mod audit;
 mod browse;
+mod cause;
 mod connect;
 mod dead_letter;
 mod desk;

@@ -15,7 +15,7 @@ use std::{
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::error::{Cause, Failure};
+use super::{cause::Cause, error::Failure};
 use crate::fail_point;
 
 /// A connection that has been idle for longer is asked whether it still lives before it is used.

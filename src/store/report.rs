@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{ChannelAudit, Outcome, Resolution, SourceKind, error::Unknown, ledger};
+use super::{ChannelAudit, Outcome, Resolution, SourceKind, cause::Unknown, ledger};
 
 /// How many messages had each outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

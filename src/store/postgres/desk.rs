@@ -3,8 +3,8 @@ use sqlx::{PgConnection, postgres::PgRow};
 use super::{column, read::length, record, report::parsed};
 use crate::store::{
     Lineage, Load, Matching, OpenLetter, Parent, Replay, ReplayState, Selection, SourceKind, Stretch,
+    cause::Unknown,
     desk::{Traces, replay_id},
-    error::Unknown,
     ledger::{RECEIVED, Tally},
 };
 

@@ -9,7 +9,7 @@ use super::{
 use crate::store::{
     Audit, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary, Resolution, Selection,
     StoreStatus,
-    error::Unknown,
+    cause::Unknown,
     ledger,
     report::{Counts, StatusRow, dead_letters_by_resolution, source},
 };

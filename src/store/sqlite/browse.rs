@@ -6,7 +6,7 @@ use super::{
     column::{bytes, source, time},
     session::SqliteSession,
 };
-use crate::store::{FormerDocument, OrderArrival, error::Cause};
+use crate::store::{FormerDocument, OrderArrival, cause::Cause};
 
 pub(super) const COUNT_OPEN_BY_REASON: &str =
     "SELECT reason, count(*) FROM dead_letters WHERE resolution = 'open' GROUP BY reason";

@@ -3,7 +3,7 @@
 use rusqlite::{CachedStatement, Connection};
 
 use super::packed::{Packed, Unpacked};
-use crate::{order::Order, store::error::Cause};
+use crate::{order::Order, store::cause::Cause};
 
 const DELETE: [&str; 3] = [
     "DELETE FROM items WHERE order_id = ?",

@@ -11,7 +11,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::store::{
     SourceKind,
-    error::{Cause, Unknown},
+    cause::{Cause, Unknown},
     report,
 };
 

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::store::{
     Lineage, Load, Matching, OpenLetter, Parent, Replay, ReplayState, Selection, SourceKind, Stretch,
+    cause::{Cause, Unknown},
     desk::{Traces, replay_id},
-    error::{Cause, Unknown},
     ledger::{RECEIVED, Tally},
 };
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::store::{
     Gap, GapReport, SourceKind,
-    error::Cause,
+    cause::Cause,
     gap::{KEPT, Rewritten, Row, rewritten},
 };
 

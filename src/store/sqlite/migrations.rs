@@ -1,6 +1,6 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior::Immediate};
 
-use crate::store::error::{Cause, Unknown};
+use crate::store::cause::{Cause, Unknown};
 
 /// The number of a migration is its place here, from 1; SQLite's `user_version` is the last that was run. Whoever adds one adds to
 /// it that it drops `_sqlx_migrations`, so that the first versions of this service, which look there, do not take the file for theirs.

@@ -12,7 +12,7 @@ use crate::{
     order::Order,
     store::{
         Outcome,
-        error::Cause,
+        cause::Cause,
         plan::{Accepted, plan},
         version::{Current, Fingerprint, Version},
     },

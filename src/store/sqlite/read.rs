@@ -8,7 +8,7 @@ use super::{
     json,
     session::SqliteSession,
 };
-use crate::store::{InboxKey, InboxRow, Message, StoredDocument, error::Cause};
+use crate::store::{InboxKey, InboxRow, Message, StoredDocument, cause::Cause};
 
 /// With no least age every row counts, and one that lies in the future always: the clock has stepped back since it came.
 const SELECT_UNSETTLED: &str = "

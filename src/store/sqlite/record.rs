@@ -3,7 +3,7 @@ use rusqlite::Connection;
 use super::session::SqliteSession;
 use crate::store::{
     Message, Recorded,
-    error::Cause,
+    cause::Cause,
     ledger::{RECEIVED, Tally, latest},
 };
 

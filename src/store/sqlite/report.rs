@@ -8,7 +8,7 @@ use super::{
 use crate::store::{
     Audit, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary, Resolution, SourceKind,
     StoreStatus,
-    error::{Cause, Unknown},
+    cause::{Cause, Unknown},
     ledger,
     report::{Counts, dead_letters_by_resolution},
 };

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::{runtime::Handle, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{error::Cause, pool::Session};
+use crate::store::{cause::Cause, pool::Session};
 
 /// More than the store has, so that each is prepared once.
 const STATEMENTS: usize = 64;

@@ -7,7 +7,7 @@ use super::{
     session::SqliteSession,
 };
 use crate::store::{
-    Decision, Message, Outcome, Settlement, SourceKind, error::Cause, ledger::Tally, plan::Accepted,
+    Decision, Message, Outcome, Settlement, SourceKind, cause::Cause, ledger::Tally, plan::Accepted,
 };
 
 /// Nothing more is asked of a message that becomes an order and replays nothing: a statement that returns rows costs twice as

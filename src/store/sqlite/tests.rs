@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{Class, SourceKind, error::Cause};
+use crate::store::{Class, SourceKind, cause::Cause};
 
 fn message(sequence: i64, bytes: usize) -> Message {
     Message {
