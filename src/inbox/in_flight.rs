@@ -4,6 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use metrics::Gauge;
 use tokio::sync::oneshot;
 
 use crate::telemetry;
@@ -17,9 +18,16 @@ pub type Waiter = oneshot::Receiver<Result<(), String>>;
 ///
 /// A message is in the table from its receipt until its settle has committed, so a redelivery of it is recognised without
 /// asking the store. What is not in the table may still be in the inbox: the store recognises it then.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct InFlight {
     entries: Mutex<HashMap<Arc<str>, Entry>>,
+    gauge: Gauge,
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self { entries: Mutex::default(), gauge: telemetry::in_flight() }
+    }
 }
 
 #[derive(Debug)]
@@ -91,7 +99,7 @@ impl InFlight {
         if entry.recorded {
             entry.tell(&Ok(()));
         }
-        telemetry::in_flight(entries.len());
+        self.gauge.set(entries.len() as f64);
         entered
     }
 
@@ -102,7 +110,7 @@ impl InFlight {
             return false;
         }
         entries.insert(Arc::clone(message_id), Entry::new(true));
-        telemetry::in_flight(entries.len());
+        self.gauge.set(entries.len() as f64);
         true
     }
 
@@ -153,7 +161,7 @@ impl InFlight {
     fn remove(&self, message_id: &str) -> Option<Entry> {
         let mut entries = self.lock();
         let entry = entries.remove(message_id);
-        telemetry::in_flight(entries.len());
+        self.gauge.set(entries.len() as f64);
         entry
     }
 

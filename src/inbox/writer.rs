@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     fail_point,
-    store::{InboxRow, Message, Pauses, SourceKind, Store, StoreError},
+    store::{InboxRow, Message, Pauses, Recorded, SourceKind, Store, StoreError},
     telemetry::{self, Part, Stage},
 };
 
@@ -123,11 +123,8 @@ impl Writer {
                 fail_point::reach("after_inbox_commit").await;
                 telemetry::committed(Stage::Record, started.elapsed());
                 telemetry::batch(Stage::Record, messages.len());
+                count(&messages, &recorded);
                 for ((message, permit), place) in messages.into_iter().zip(permits).zip(recorded) {
-                    match place.new {
-                        true => telemetry::received(message.source, 1),
-                        false => telemetry::redelivered(message.source, 1),
-                    }
                     self.in_flight.recorded(&message.message_id);
                     let row = InboxRow { id: place.id, message };
                     // The queue has a place for every permit; it refuses only when the worker has gone, and then the row
@@ -181,6 +178,19 @@ impl Writer {
             SourceKind::Stan | SourceKind::Sample | SourceKind::Replay => true,
         });
         self.queue.put_back(waiting);
+    }
+}
+
+/// Counts what was new and what had come before.
+fn count(messages: &[Message], recorded: &[Recorded]) {
+    for source in SourceKind::ALL {
+        let of_source = || messages.iter().zip(recorded).filter(|(message, _)| message.source == source);
+        let (all, new) = (of_source().count(), of_source().filter(|(_, place)| place.new).count());
+        // What no message came from has no series.
+        if all > 0 {
+            telemetry::received(source, new as u64);
+            telemetry::redelivered(source, (all - new) as u64);
+        }
     }
 }
 

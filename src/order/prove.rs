@@ -33,18 +33,25 @@ fn doubt<E: Error>() -> E {
 struct Reading<'c, T> {
     object: T,
     seen: FieldSet,
+    /// The field after the last one that was found. Most orders have their keys in one order, so it is looked at first.
+    next: usize,
     warnings: &'c mut WarningCounts,
 }
 
-impl<'de, T: Object<'de>> Reading<'_, T> {
+impl<'c, 'de, T: Object<'de>> Reading<'c, T> {
+    fn new(object: T, warnings: &'c mut WarningCounts) -> Self {
+        Self { object, seen: FieldSet::default(), next: 0, warnings }
+    }
+
     /// The next known field. Unknown ones are passed over and counted.
     fn next_field<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<Option<usize>, A::Error> {
-        while let Some(found) = map.next_key_seed(FieldKey::<T>(PhantomData))? {
+        while let Some(found) = map.next_key_seed(FieldKey::<T>(self.next, PhantomData))? {
             let Some(field) = found else {
                 map.next_value::<IgnoredAny>()?;
                 self.warnings.add(WarningCode::UnknownKey, 1);
                 continue;
             };
+            self.next = field + 1;
             return if self.seen.insert(field) { Ok(Some(field)) } else { Err(doubt()) };
         }
         Ok(None)
@@ -73,8 +80,8 @@ impl<'de, T: Object<'de>> Reading<'_, T> {
     }
 }
 
-/// Finds the field that a key names.
-struct FieldKey<T>(PhantomData<T>);
+/// Finds the field that a key names, first at the place where it probably is.
+struct FieldKey<T>(usize, PhantomData<T>);
 
 impl<'de, T: Object<'de>> DeserializeSeed<'de> for FieldKey<T> {
     type Value = Option<usize>;
@@ -92,7 +99,8 @@ impl<'de, T: Object<'de>> Visitor<'de> for FieldKey<T> {
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(T::find(key))
+        let expected = T::FIELDS.get(self.0).filter(|field| field.key == key);
+        Ok(expected.map_or_else(|| T::find(key), |_| Some(self.0)))
     }
 }
 
@@ -106,7 +114,7 @@ impl<'de> Visitor<'de> for WholeOrder<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut reading = Reading { object: schema::unread(), seen: FieldSet::default(), warnings: self.0 };
+        let mut reading = Reading::new(schema::unread(), self.0);
         while let Some(field) = reading.next_field(&mut map)? {
             match field {
                 DELIVERY => reading.object.delivery = map.next_value_seed(Flat::new(reading.warnings))?,
@@ -144,7 +152,7 @@ impl<'de, T: Object<'de> + Default> Visitor<'de> for Flat<'_, T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-        let mut reading = Reading { object: T::default(), seen: FieldSet::default(), warnings: self.0 };
+        let mut reading = Reading::new(T::default(), self.0);
         while let Some(field) = reading.next_field(&mut map)? {
             reading.read_leaf(field, &mut map)?;
         }

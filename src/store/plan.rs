@@ -18,7 +18,7 @@ pub(super) struct Accepted<'a, O = &'a Order<'a>> {
     pub(super) order: O,
 }
 
-/// The changes that a batch makes. Every list is sorted by uid.
+/// The changes that a batch makes. Every list is sorted by uid, as long as nothing is added to it.
 #[derive(Debug)]
 pub(super) struct Plan<'a, O = &'a Order<'a>> {
     /// What became of each accepted message, by its place in the batch.
@@ -62,6 +62,16 @@ impl<O> Default for Plan<'_, O> {
 }
 
 impl<'a, O: Copy> Plan<'a, O> {
+    /// Adds what is to be done to other uids.
+    pub(super) fn extend(&mut self, other: Self) {
+        let Self { outcomes, inserts, replacements, forwards, history } = other;
+        self.outcomes.extend(outcomes);
+        self.inserts.extend(inserts);
+        self.replacements.extend(replacements);
+        self.forwards.extend(forwards);
+        self.history.extend(history);
+    }
+
     fn settle_uid(&mut self, messages: &[Accepted<'a, O>], stored: Option<&'a Current>) {
         let mut head = stored.map(Version::stored);
         // The message that the head comes from, when it is one of the batch.

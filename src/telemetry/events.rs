@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use metrics::{counter, gauge, histogram};
+use metrics::{Gauge, counter, gauge, histogram};
 
 use super::{labels::Stage, names};
 use crate::{
@@ -32,9 +32,9 @@ pub fn replayed(outcome: Outcome) {
     counter!(names::REPLAYS, "result" => outcome.as_str()).increment(1);
 }
 
-/// So many messages are now held between receipt and ack.
-pub fn in_flight(messages: usize) {
-    gauge!(names::INBOX_IN_FLIGHT).set(messages as f64);
+/// The messages that are held between receipt and ack. A handle, since it changes twice a message.
+pub fn in_flight() -> Gauge {
+    gauge!(names::INBOX_IN_FLIGHT)
 }
 
 /// A batch of so many rows was committed.
@@ -47,16 +47,20 @@ pub fn committed(stage: Stage, duration: Duration) {
     histogram!(names::COMMIT_DURATION, "stage" => stage.as_str()).record(duration);
 }
 
-/// Readers see an order so long after its publication.
-pub fn visible_after(duration: Duration) {
-    histogram!(names::PUBLISH_TO_VISIBLE).record(duration);
+/// Readers see orders so long after their publication.
+pub fn visible_after(durations: impl IntoIterator<Item = Duration>) {
+    let histogram = histogram!(names::PUBLISH_TO_VISIBLE);
+    durations.into_iter().for_each(|duration| histogram.record(duration));
 }
 
-/// A message was acked so long after its receipt; `wait` is how long its source waits for that.
-pub fn acked_after(duration: Duration, wait: Option<Duration>) {
-    histogram!(names::RECEIVE_TO_ACK).record(duration);
-    if let Some(wait) = wait {
-        histogram!(names::ACK_HEADROOM).record(wait.as_secs_f64() - duration.as_secs_f64());
+/// Messages were acked so long after their receipt; the second is how long their source waits for that.
+pub fn acked_after(acks: impl IntoIterator<Item = (Duration, Option<Duration>)>) {
+    let (after, headroom) = (histogram!(names::RECEIVE_TO_ACK), histogram!(names::ACK_HEADROOM));
+    for (duration, wait) in acks {
+        after.record(duration);
+        if let Some(wait) = wait {
+            headroom.record(wait.as_secs_f64() - duration.as_secs_f64());
+        }
     }
 }
 

@@ -136,11 +136,11 @@ mod tests {
         telemetry::received(SourceKind::Stan, 1);
         telemetry::redelivered(SourceKind::Http, 1);
         telemetry::settled(Outcome::Applied, 1);
-        telemetry::in_flight(1);
+        telemetry::in_flight().set(1.0);
         telemetry::batch(Stage::Record, 1);
         telemetry::committed(Stage::Settle, Duration::from_millis(3));
-        telemetry::visible_after(Duration::from_millis(3));
-        telemetry::acked_after(Duration::from_millis(3), Some(Duration::from_secs(30)));
+        telemetry::visible_after([Duration::from_millis(3)]);
+        telemetry::acked_after([(Duration::from_millis(3), Some(Duration::from_secs(30)))]);
         telemetry::batch_split();
         telemetry::store_error(Class::Transient);
         telemetry::retried(Stage::Recover);

@@ -114,17 +114,16 @@ impl<'a> Prepared<'a> {
         };
     }
 
-    /// Counts how long it took from its publication until now, when readers can see it. The sample was never published, and
-    /// the time of a replay's publication says when the message was refused.
-    pub(super) fn count_visible(&self) {
+    /// How long it took from its publication until `now`. The sample was never published, and the time of a replay's
+    /// publication says when the message was refused.
+    pub(super) fn since_publication(&self, now: OffsetDateTime) -> Option<Duration> {
         let message = &self.held.row.message;
         if matches!(message.source, SourceKind::Sample | SourceKind::Replay) {
-            return;
+            return None;
         }
-        let now = OffsetDateTime::now_utc().unix_timestamp_nanos();
+        let age = now.unix_timestamp_nanos() - i128::from(message.published_at_ns);
         // The broker's clock may be ahead of ours.
-        let nanoseconds = u64::try_from(now - i128::from(message.published_at_ns)).unwrap_or(0);
-        telemetry::visible_after(Duration::from_nanos(nanoseconds));
+        Some(Duration::from_nanos(u64::try_from(age).unwrap_or(0)))
     }
 
     /// Counts what validation found, when that is what was settled: a redelivery says nothing new.

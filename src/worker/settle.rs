@@ -1,5 +1,7 @@
 use std::{cmp::Reverse, collections::HashSet, ops::Range, time::Instant};
 
+use time::OffsetDateTime;
+
 use crate::{
     fail_point,
     store::{Class, Outcome, Pauses, Settlement, SourceKind, StoreError},
@@ -165,25 +167,31 @@ impl Lane {
                     _ => self.cache.remove(uid),
                 }
             }
-            if let Some(Outcome::Applied | Outcome::Replaced) = outcome {
-                prepared.count_visible();
-            }
         }
+        let now = OffsetDateTime::now_utc();
+        let visible = batch
+            .iter()
+            .zip(outcomes)
+            .filter(|(_, outcome)| matches!(outcome, Some(Outcome::Applied | Outcome::Replaced)));
+        telemetry::visible_after(visible.filter_map(|(prepared, _)| prepared.since_publication(now)));
     }
 
     fn acknowledge(&self, batch: &[Prepared<'_>], outcomes: &[Option<Outcome>]) {
+        for outcome in Outcome::ALL {
+            let messages = outcomes.iter().filter(|settled| **settled == Some(outcome)).count();
+            telemetry::settled(outcome, messages as u64);
+        }
         for (prepared, outcome) in batch.iter().zip(outcomes) {
             if let Some(outcome) = outcome {
-                telemetry::settled(*outcome, 1);
                 if prepared.held.row.message.source == SourceKind::Replay {
                     telemetry::replayed(*outcome);
                 }
                 prepared.count(*outcome);
             }
-            if let Some(acked) = self.in_flight.settled(&prepared.held.row.message.message_id) {
-                telemetry::acked_after(acked.after, acked.wait);
-            }
         }
+        let ids = batch.iter().map(|prepared| &prepared.held.row.message.message_id);
+        let acked: Vec<_> = ids.filter_map(|message_id| self.in_flight.settled(message_id)).collect();
+        telemetry::acked_after(acked.into_iter().map(|acked| (acked.after, acked.wait)));
     }
 }
 

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Postgres, postgres::PgArguments, query::Query};
 use super::{children, column, read::length};
 use crate::store::{
     Outcome,
-    plan::{Accepted, plan},
+    plan::{Accepted, Plan, plan},
     version::{Current, Fingerprint, Version},
 };
 
@@ -49,10 +49,12 @@ const INSERT_HISTORY: &str = "
     ORDER BY place
     ON CONFLICT (message_id) DO NOTHING";
 
-/// Writes what the accepted messages change; `None` when another session has inserted one of the new uids meanwhile.
+/// Writes what the accepted messages change; `None` when an order that was in the way of an insert has gone meanwhile.
 ///
-/// The rows that exist are locked before any is inserted, and each of the two goes by ascending uid. So a session that
-/// waits for a locked row has inserted nothing that another could wait for, and inserts wait for each other in one order.
+/// Every uid is inserted as if it were new, which nearly all are, and only the rows that were there are locked and compared.
+/// Each of the two goes by ascending uid, so no two sessions wait for each other: who waits for a locked row waits for a session
+/// that has inserted all it will, and inserts wait for each other in one order. A row that another session inserts meanwhile is
+/// waited for by the insert, and seen by the statement that locks.
 pub(super) async fn apply(
     connection: &mut PgConnection,
     accepted: Vec<Accepted<'_>>,
@@ -60,13 +62,31 @@ pub(super) async fn apply(
     if accepted.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let current = lock(connection, &accepted).await?;
-    let plan = plan(accepted, &current);
-
-    let ids = insert(connection, &plan.inserts).await?;
-    if ids.len() < plan.inserts.len() {
+    let mut all = plan(accepted.clone(), &[]);
+    let ids = insert(connection, &all.inserts).await?;
+    if ids.len() == all.inserts.len() {
+        write(connection, &all, &ids).await?;
+        return Ok(Some(all.outcomes));
+    }
+    let (new, known): (Vec<_>, Vec<_>) =
+        accepted.into_iter().partition(|accepted| ids.contains_key(accepted.order_uid));
+    all = plan(new, &[]);
+    let current = lock(connection, &known).await?;
+    let changes = plan(known, &current);
+    if !changes.inserts.is_empty() {
         return Ok(None);
     }
+    all.extend(changes);
+    write(connection, &all, &ids).await?;
+    Ok(Some(all.outcomes))
+}
+
+/// Writes what is to be done beside the inserts, whose ids these are.
+async fn write(
+    connection: &mut PgConnection,
+    plan: &Plan<'_>,
+    ids: &HashMap<String, i64>,
+) -> sqlx::Result<()> {
     let mut written = plan
         .inserts
         .iter()
@@ -79,8 +99,7 @@ pub(super) async fn apply(
     replace(connection, &plan.replacements).await?;
     written.extend(plan.replacements.iter().map(|(id, accepted)| (*id, accepted.order)));
     children::insert(connection, &written).await?;
-    forward(connection, &plan.forwards).await?;
-    Ok(Some(plan.outcomes))
+    forward(connection, &plan.forwards).await
 }
 
 /// Locks the rows that the uids of these messages have now.
