@@ -7,9 +7,14 @@ pub(crate) const LEN: usize = 32;
 
 /// The first [`LEN`] hex digits of the SHA-256 of `bytes`, in ASCII.
 pub(crate) fn half_sha256(bytes: &[u8]) -> [u8; LEN] {
+    half_of(&Sha256::digest(bytes).into())
+}
+
+/// The same of a SHA-256 that is known.
+pub(crate) fn half_of(sha256: &[u8; 32]) -> [u8; LEN] {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut digits = [0; LEN];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(Sha256::digest(bytes)) {
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(sha256) {
         pair[0] = HEX[usize::from(byte >> 4)];
         pair[1] = HEX[usize::from(byte & 15)];
     }

@@ -33,6 +33,11 @@ impl Document {
         self.whole.slice(ETAG_LEN..)
     }
 
+    /// Whether this is the SHA-256 of the JSON, as far as the ETag has it.
+    pub(super) fn is(&self, sha256: &[u8; 32]) -> bool {
+        self.whole[1..ETAG_LEN - 1] == digest::half_of(sha256)
+    }
+
     /// How many bytes of JSON there are.
     pub(super) fn length(&self) -> usize {
         self.whole.len() - ETAG_LEN

@@ -67,6 +67,13 @@ impl Marks {
         }
     }
 
+    /// Everything counts as touched from now on.
+    pub(super) fn mark_everything(&self) {
+        if self.running.load(Ordering::SeqCst) {
+            self.lock().extend(0..LIMIT as u64);
+        }
+    }
+
     /// Step K.
     pub(super) fn contains(&self, uid: &str) -> bool {
         let touched = self.lock();

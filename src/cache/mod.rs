@@ -1,9 +1,10 @@
 //! Ready-to-send documents of orders, bounded by bytes.
 //!
-//! Three writers meet here, and the store has the last word:
+//! Four writers meet here, and the store has the last word:
 //!
 //! * the settle path says what a commit did or found: [`Cache::put`] after a commit, [`Cache::remove`] after one whose outcome
 //!   is unknown, that found something newer or that somebody else did. One lane a uid, in commit order; it never loses to an older one.
+//! * [`Cache::follow`] forgets what other instances replace: `overtaken.rs` has the proof.
 //! * [`Cache::read_through`] fills what a reader missed, and [`Cache::rebuild`] fills the cache at boot. Both read the store
 //!   some time before they insert, so both insert only through a placeholder guard, which any `put` or `remove` of the key
 //!   in between voids. The rebuild reads long before it takes its guard and needs one more check: `marks.rs` has the proof.
@@ -14,6 +15,7 @@
 mod document;
 mod entries;
 mod marks;
+mod overtaken;
 #[cfg(test)]
 mod races;
 mod rebuild;
@@ -28,9 +30,11 @@ use std::sync::{
 use bytes::Bytes;
 pub use document::Document;
 pub use rebuild::Rebuild;
+use tokio::time::Instant;
 
 use entries::{Entries, Uid};
 use marks::Marks;
+use overtaken::Overtaken;
 use rebuild::Progress;
 
 /// Documents by uid, at most a number of bytes. Every method may be called from any task.
@@ -39,6 +43,7 @@ pub struct Cache {
     entries: Entries,
     evictions: Arc<AtomicU64>,
     marks: Marks,
+    overtaken: Overtaken,
     progress: Progress,
 }
 
@@ -56,7 +61,8 @@ impl Cache {
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         let (entries, evictions) = entries::new(capacity);
-        Self { entries, evictions, marks: Marks::default(), progress: Progress::default() }
+        let (marks, overtaken, progress) = Default::default();
+        Self { entries, evictions, marks, overtaken, progress }
     }
 
     /// The document of a uid if it is here. The path of nearly every read: it allocates nothing.
@@ -65,11 +71,14 @@ impl Cache {
         self.entries.get(uid).flatten()
     }
 
-    /// Takes what a commit wrote or found for a uid. Called after the commit, in commit order of the uid.
-    pub fn put(&self, uid: &str, document: &[u8]) {
+    /// Takes what a commit wrote or found for a uid. Called after the commit, in commit order of the uid; `began` is before it.
+    pub fn put(&self, uid: &str, document: &[u8], began: Instant) {
         let document = Document::new(document);
         self.marks.mark(uid);
         self.entries.insert(uid.into(), Some(document));
+        if self.overtaken.since(began, uid) {
+            self.entries.remove(uid);
+        }
     }
 
     /// Forgets a uid whose state in the store is not known: a commit without an answer, or somebody else's, which may be newer.

@@ -4,6 +4,7 @@ use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use quick_cache::sync::GuardResult;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Cache, Document, Found, Rebuild, entries, testing::TestStore};
@@ -54,7 +55,7 @@ async fn a_load_does_not_bring_back_what_a_replace_overtook() {
     store.commit(UID, "old");
     let answer = during(&store, read(&cache, &store), || {
         store.commit(UID, "new");
-        cache.put(UID, b"new");
+        cache.put(UID, b"new", Instant::now());
     })
     .await;
     assert_eq!(answer.as_deref(), Some("old"), "it began before the replace");
@@ -66,7 +67,7 @@ async fn what_a_load_has_shown_is_not_taken_back_by_a_put_of_an_older_commit() {
     let (cache, store) = (cache(), TestStore::default());
     store.commit(UID, "new");
     // Of a commit before that of "new", whose own answer is still under way.
-    let answer = during(&store, read(&cache, &store), || cache.put(UID, b"old")).await;
+    let answer = during(&store, read(&cache, &store), || cache.put(UID, b"old", Instant::now())).await;
     assert_eq!(answer.as_deref(), Some("new"));
     assert_eq!(read(&cache, &store).await.as_deref(), Some("new"));
 }
@@ -106,7 +107,7 @@ async fn a_load_does_not_bring_back_what_an_unknown_commit_removed() {
 #[tokio::test]
 async fn an_unknown_commit_is_read_from_the_store_whatever_it_did() {
     let (cache, store) = (cache(), TestStore::default());
-    cache.put(UID, b"old");
+    cache.put(UID, b"old", Instant::now());
     store.commit(UID, "new");
     cache.remove(UID);
     assert_eq!(read(&cache, &store).await.as_deref(), Some("new"));
@@ -116,7 +117,7 @@ async fn an_unknown_commit_is_read_from_the_store_whatever_it_did() {
 async fn a_rebuild_does_not_bring_back_what_a_replace_overtook() {
     let (cache, store) = (cache(), TestStore::default());
     store.commit(UID, "old");
-    during(&store, rebuild(&cache, &store), || cache.put(UID, b"new")).await;
+    during(&store, rebuild(&cache, &store), || cache.put(UID, b"new", Instant::now())).await;
     assert_eq!(cached(&cache, UID).as_deref(), Some("new"));
 }
 
@@ -126,7 +127,7 @@ async fn a_rebuild_does_not_bring_back_what_was_replaced_and_then_evicted() {
     store.commit(UID, "old");
     store.commit("other", "filled");
     during(&store, rebuild(&cache, &store), || {
-        cache.put(UID, b"new");
+        cache.put(UID, b"new", Instant::now());
         // What an eviction does: the entry goes, and nobody is told.
         cache.entries.remove(UID);
     })
@@ -152,7 +153,7 @@ fn a_rebuild_does_not_bring_back_what_is_overtaken_between_its_check_and_its_ins
         cache.fill_one(&row, || {
             let touched = cache.marks.contains(UID);
             if replace {
-                cache.put(UID, b"new");
+                cache.put(UID, b"new", Instant::now());
             } else {
                 cache.remove(UID);
             }
@@ -166,7 +167,7 @@ fn a_rebuild_does_not_bring_back_what_is_overtaken_between_its_check_and_its_ins
 fn a_rebuild_checks_after_it_has_taken_the_guard() {
     let cache = cache();
     cache.marks.begin();
-    cache.put(UID, b"new");
+    cache.put(UID, b"new", Instant::now());
     let row = StoredDocument { id: 1, order_uid: UID.to_owned(), document: Bytes::from_static(b"old") };
     cache.fill_one(&row, || panic!("nothing is to be checked: the key is there"));
     cache.entries.remove(UID);
@@ -206,7 +207,7 @@ async fn a_load_that_found_nothing_does_not_take_out_what_was_put_meanwhile() {
     let (cache, store) = (cache(), TestStore::default());
     let answer = during(&store, read(&cache, &store), || {
         store.commit(UID, "new");
-        cache.put(UID, b"new");
+        cache.put(UID, b"new", Instant::now());
     })
     .await;
     assert_eq!(answer, None, "it began before the order was there");
@@ -218,7 +219,7 @@ async fn that_an_order_is_absent_pushes_no_document_out() {
     let store = TestStore::default();
     let cache = Cache::new(64 << 10);
     for n in 0..1000 {
-        cache.put(&format!("order-{n}"), b"document");
+        cache.put(&format!("order-{n}"), b"document", Instant::now());
     }
     let (documents, evictions) = (cache.len(), cache.evictions());
     for n in 0..1000 {

@@ -58,6 +58,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// `postgresql` or `sqlite`.
     fn kind(&self) -> &'static str;
 
+    /// How long a transaction of another process that settles may take; `None` when there can be no other.
+    fn others(&self) -> Option<Duration> {
+        None
+    }
+
     /// Brings the schema up to date and returns what an operator should know (a server that may lose commits, …).
     async fn prepare(&self) -> Result<Vec<String>>;
 
@@ -69,7 +74,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn record(&self, messages: &[Message]) -> Result<Vec<Recorded>>;
 
     /// Keys of up to `limit` inbox rows with an id over `after` that have waited at least `min_age` by the store's clock,
-    /// in order of id.
+    /// in order of id. Replays are nobody's yet: of them a second is enough.
     async fn unsettled(&self, after: i64, min_age: Duration, limit: usize) -> Result<Vec<InboxKey>>;
 
     /// The rows of these ids that are still in the inbox.
@@ -99,6 +104,17 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         limit: usize,
         max_bytes: usize,
     ) -> Result<Vec<StoredDocument>>;
+
+    /// The rows of the history whose transactions began in the last `window`, by the store's clock. Asked only where there
+    /// may be [`Store::others`].
+    async fn history_since(&self, _window: Duration) -> Result<Vec<i64>> {
+        Ok(Vec::new())
+    }
+
+    /// Uid and SHA-256 of the documents in these rows of the history; asked together with [`Store::history_since`].
+    async fn superseded(&self, _ids: &[i64]) -> Result<Vec<(String, [u8; 32])>> {
+        Ok(Vec::new())
+    }
 
     /// `true` until the first message was recorded.
     async fn ledger_is_empty(&self) -> Result<bool>;

@@ -18,11 +18,15 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Rows younger than this are on their way through this process.
 const MIN_AGE: Duration = Duration::from_secs(1);
 
+/// Rows younger than this are on their way through this process or another one.
+const TAKEOVER_AGE: Duration = Duration::from_secs(10);
+
 /// Keys read at once.
 const PAGE: usize = 1000;
 
 /// Brings rows of the inbox that this process does not hold to the worker: what an earlier process left, what a commit of
-/// unknown outcome left, and what a command put there.
+/// unknown outcome left, what a command put there, and what another instance has not settled for too long. That one may still
+/// settle it: whoever deletes the row first does.
 #[derive(Debug)]
 pub struct Recovery {
     store: Arc<dyn Store>,
@@ -59,13 +63,14 @@ impl Recovery {
 
     /// Searches until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
+        let min_age = if self.store.others().is_some() { TAKEOVER_AGE } else { MIN_AGE };
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 () = sleep(INTERVAL) => {}
             }
-            match stop.run_until_cancelled(self.page(MIN_AGE)).await {
+            match stop.run_until_cancelled(self.page(min_age)).await {
                 Some(Ok(more)) => {
                     self.health.up();
                     if !more {

@@ -1,6 +1,7 @@
-use std::{cmp::Reverse, collections::HashSet, ops::Range, time::Instant};
+use std::{cmp::Reverse, collections::HashSet, ops::Range};
 
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use crate::{
     fail_point,
@@ -127,7 +128,7 @@ impl Lane {
                 telemetry::committed(Stage::Settle, started.elapsed());
                 telemetry::batch(Stage::Settle, batch.len());
                 self.health.up();
-                self.publish(batch, &outcomes);
+                self.publish(batch, &outcomes, started);
                 fail_point::reach("before_ack").await;
                 self.acknowledge(batch, &outcomes);
                 Ok(())
@@ -145,7 +146,7 @@ impl Lane {
         }
     }
 
-    fn publish(&self, batch: &[Prepared<'_>], outcomes: &[Option<Outcome>]) {
+    fn publish(&self, batch: &[Prepared<'_>], outcomes: &[Option<Outcome>], began: Instant) {
         // What the store has refused is no order.
         let mut news: Vec<_> = batch
             .iter()
@@ -161,7 +162,7 @@ impl Lane {
                 match outcome {
                     // The store says this, for `Unchanged` perhaps by somebody else's commit: who gets this ack may read it.
                     Some(Outcome::Applied | Outcome::Replaced | Outcome::Unchanged) => {
-                        self.cache.put(uid, &prepared.held.row.message.payload);
+                        self.cache.put(uid, &prepared.held.row.message.payload, began);
                     }
                     // The store says something that this process need not have heard of: newer, or settled by somebody else.
                     _ => self.cache.remove(uid),

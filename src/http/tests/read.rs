@@ -74,7 +74,7 @@ async fn a_uid_that_no_order_can_have_is_400_and_an_unknown_one_404() {
 #[tokio::test]
 async fn while_the_store_is_down_what_is_cached_is_served_and_the_rest_is_503() {
     let server = start().await;
-    server.doubles.cache.put(UID, DOCUMENT.as_bytes());
+    server.doubles.cache.put(UID, DOCUMENT.as_bytes(), Instant::now());
     server.doubles.store.fail(Some("password of user orderbox refused"));
     assert_eq!(server.get(&format!("/order/{UID}")).await.status, 200);
     let reply = server.get("/order/other").await;

@@ -1,4 +1,5 @@
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{DOCUMENT, Doubles, UID, start};
@@ -74,7 +75,7 @@ async fn health_names_every_part_and_fails_when_one_does() {
 #[tokio::test]
 async fn status_has_the_numbers_and_none_of_a_store_that_does_not_answer() {
     let server = start().await;
-    server.doubles.cache.put(UID, DOCUMENT.as_bytes());
+    server.doubles.cache.put(UID, DOCUMENT.as_bytes(), Instant::now());
     server.get(&format!("/order/{UID}")).await;
     server.get("/order/unknown").await;
     let json = server.get("/api/status").await.json();

@@ -65,8 +65,9 @@ const SET_UP_AT_LENGTH: &str = "
 /// that is needed again at once. Of several instances one vacuum at a time is enough.
 const VACUUM_INBOX: &str = "VACUUM (TRUNCATE false, SKIP_LOCKED) inbox";
 
-/// Sessions for what must go on however many read: the lanes that settle, the inbox writer, a ping.
-const PIPELINE_CONNECTIONS: usize = 5;
+/// Sessions for what must go on however many read: the lanes that settle, the inbox writer, the searches for rows that nobody
+/// holds and for what others have replaced, a ping.
+const PIPELINE_CONNECTIONS: usize = 6;
 
 /// How often a batch is tried that another instance overtakes; each time that one has made progress.
 const TRIES: usize = 10;
@@ -145,6 +146,10 @@ impl Postgres {
 impl Store for Postgres {
     fn kind(&self) -> &'static str {
         "postgresql"
+    }
+
+    fn others(&self) -> Option<Duration> {
+        Some(self.timeout)
     }
 
     async fn prepare(&self) -> Result<Vec<String>> {
@@ -235,6 +240,14 @@ impl Store for Postgres {
         max_bytes: usize,
     ) -> Result<Vec<StoredDocument>> {
         call!(self.readers, read::documents(before, limit, max_bytes))
+    }
+
+    async fn history_since(&self, window: Duration) -> Result<Vec<i64>> {
+        call!(self.pipeline, read::history_since(window))
+    }
+
+    async fn superseded(&self, ids: &[i64]) -> Result<Vec<(String, [u8; 32])>> {
+        call!(self.pipeline, read::superseded(ids))
     }
 
     async fn ledger_is_empty(&self) -> Result<bool> {

@@ -9,11 +9,16 @@ use crate::store::{InboxKey, InboxRow, Message, StoredDocument, report::source};
 /// With no least age every row counts, and one that lies in the future always: the clock has stepped back since it came.
 const SELECT_UNSETTLED: &str = "
     SELECT id, message_id, octet_length(payload) FROM inbox
-    WHERE id > $1 AND ($2 = 0 OR received_at NOT BETWEEN clock_timestamp() - make_interval(secs => $2) AND clock_timestamp())
+    WHERE id > $1 AND ($2 = 0 OR received_at NOT BETWEEN clock_timestamp()
+        - make_interval(secs => CASE source WHEN 'replay' THEN least($2, 1) ELSE $2 END) AND clock_timestamp())
     ORDER BY id LIMIT $3";
 const SELECT_INBOX: &str = "
     SELECT id, message_id, source, channel, sequence, published_at_ns, payload
     FROM inbox WHERE id = ANY ($1) ORDER BY id";
+/// A time in the future is one before the clock stepped back.
+const SELECT_HISTORY_SINCE: &str =
+    "SELECT id FROM order_history WHERE replaced_at > clock_timestamp() - make_interval(secs => $1)";
+const SELECT_SUPERSEDED: &str = "SELECT order_uid, sha256(document) FROM order_history WHERE id = ANY ($1)";
 const SELECT_DOCUMENT: &str = "SELECT document FROM orders WHERE order_uid = $1";
 /// Cut by the server: rows that it has sent must be read.
 const SELECT_DOCUMENTS: &str = "
@@ -68,6 +73,20 @@ pub(super) async fn load(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Re
             Ok(InboxRow { id: column(row, 0)?, message })
         })
         .collect()
+}
+
+/// See [`Store::history_since`](crate::store::Store::history_since).
+pub(super) async fn history_since(connection: &mut PgConnection, window: Duration) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar(SELECT_HISTORY_SINCE).bind(window.as_secs_f64()).fetch_all(connection).await
+}
+
+/// See [`Store::superseded`](crate::store::Store::superseded).
+pub(super) async fn superseded(
+    connection: &mut PgConnection,
+    ids: &[i64],
+) -> sqlx::Result<Vec<(String, [u8; 32])>> {
+    let rows = sqlx::query(SELECT_SUPERSEDED).bind(ids).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
 }
 
 /// See [`Store::document`](crate::store::Store::document).

@@ -2,14 +2,14 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior::
 
 use crate::store::cause::{Cause, Unknown};
 
-/// The number of a migration is its place here, from 1; SQLite's `user_version` is the last that was run. Whoever adds one adds to
-/// it that it drops `_sqlx_migrations`, so that the first versions of this service, which look there, do not take the file for theirs.
+/// The number of a migration is its place here, from 1; SQLite's `user_version` is the last that was run.
 const ALL: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_orders.sql"),
     include_str!("../../../migrations/sqlite/0002_dead_letters_by_reason.sql"),
     include_str!("../../../migrations/sqlite/0003_gaps.sql"),
     include_str!("../../../migrations/sqlite/0004_replays.sql"),
     include_str!("../../../migrations/sqlite/0005_replay_outcomes.sql"),
+    include_str!("../../../migrations/sqlite/0006_history_by_time.sql"),
 ];
 const TABLE: &str = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?";
 /// Where the first versions of this service noted it.
