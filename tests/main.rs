@@ -13,6 +13,7 @@ mod desk;
 mod faults;
 mod gaps;
 mod guarantees;
+mod instances;
 mod ledger;
 mod loadtest;
 mod log;

@@ -79,7 +79,7 @@ impl Reader {
         if self.breakage == Some(Breakage::InsertsPlainly) {
             let document = self.store.document(uid).await.map_err(drop)?;
             if let Some(document) = &document {
-                self.cache.put(uid, document);
+                self.cache.put(uid, document, tokio::time::Instant::now());
             }
             return Ok(document.map(|document| document.to_vec()));
         }
