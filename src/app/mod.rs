@@ -227,6 +227,10 @@ impl Service {
         service.tasks.spawn(async move { metrics.keep_up(&stop).await });
         let stop = service.stop_background.clone();
         service.tasks.spawn(async move { board.watch(&stop).await });
+        // From the first read on.
+        let (cache, store, stop) =
+            (Arc::clone(&service.cache), Arc::clone(&service.store), service.stop_background.clone());
+        service.tasks.spawn(async move { cache.follow(store.as_ref(), &stop).await });
         (service, recovery)
     }
 
@@ -241,9 +245,6 @@ impl Service {
         // A stage: without it what a lost answer left in the inbox would wait for the next start.
         drop(self.stage(recovery.run(stop)));
         self.start_rebuild();
-        let (cache, store, stop) =
-            (Arc::clone(&self.cache), Arc::clone(&self.store), self.stop_background.clone());
-        self.tasks.spawn(async move { cache.follow(store.as_ref(), &stop).await });
         for mut source in sources {
             let (inbox, stop) = (self.inbox.clone(), self.stop_sources.clone());
             let guard = self.ended.clone().drop_guard();

@@ -106,7 +106,8 @@ struct Follower {
 }
 
 impl Cache {
-    /// Forgets what other instances replace, until `stop`. Does nothing for a store that has but one process.
+    /// Forgets what other instances replace, until `stop`; to be begun before the first read. Does nothing for a store that has
+    /// but one process.
     pub async fn follow(&self, store: &dyn Store, stop: &CancellationToken) {
         let Some(longest) = store.others() else { return };
         let mut follower = Follower { seen: HashSet::new(), looked: Instant::now(), longest };

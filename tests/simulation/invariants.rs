@@ -16,7 +16,7 @@ pub(crate) fn check(
     processes: &[Process],
     published: &Published,
     promised: &Published,
-    alone: bool,
+    coherent: bool,
 ) {
     let violated = |promise| journal.violated(promise);
     let tables = store.tables();
@@ -61,8 +61,8 @@ pub(crate) fn check(
     for process in processes {
         for (uid, head) in &tables.orders {
             let Some(cached) = process.cache.get(uid) else { continue };
-            // What another instance has written this one does not hear of yet.
-            let right = match alone {
+            // A process that believes to be alone does not hear of what a killed one still wrote.
+            let right = match coherent {
                 true => cached.bytes() == head.message.payload,
                 false => tables.keeps(uid, &cached.bytes()),
             };

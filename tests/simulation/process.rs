@@ -106,6 +106,13 @@ impl Process {
                 sources.run(way_in, stop.clone()),
             );
         });
+        let (follower, followed, stop) =
+            (Arc::clone(&cache), Arc::clone(&desk.store), stop_background.clone());
+        stages.spawn(async move {
+            follower.follow(&*followed, &stop).await;
+            // Where nobody is followed this is no stage that has ended.
+            stop.cancelled().await;
+        });
         for _ in 0..2 {
             let reader = Reader {
                 rng: rng.fork(),

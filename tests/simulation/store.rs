@@ -15,6 +15,7 @@ use orderbox::store::{
     OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store, StoreStatus,
     StoredDocument, Stretch,
 };
+use sha2::{Digest, Sha256};
 
 use super::{
     Breakage,
@@ -41,6 +42,8 @@ pub(crate) struct SimStore {
     journal: Arc<Journal>,
     state: Mutex<State>,
     breakage: Option<Breakage>,
+    /// Whether several instances settle.
+    shared: bool,
 }
 
 #[derive(Debug)]
@@ -51,10 +54,16 @@ struct State {
 }
 
 impl SimStore {
-    pub(crate) fn new(seed: u64, journal: Arc<Journal>, breakage: Option<Breakage>) -> Self {
+    pub(crate) fn new(seed: u64, journal: Arc<Journal>, breakage: Option<Breakage>, shared: bool) -> Self {
         let state =
             State { rng: Rng::with_seed(seed ^ 0x5704e), weather: Weather::Fair, ill: BTreeMap::new() };
-        Self { server: Server::new(Arc::clone(&journal)), journal, state: Mutex::new(state), breakage }
+        Self {
+            server: Server::new(Arc::clone(&journal)),
+            journal,
+            state: Mutex::new(state),
+            breakage,
+            shared,
+        }
     }
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -114,6 +123,10 @@ fn not_asked<T>() -> Result<T> {
 impl Store for SimStore {
     fn kind(&self) -> &'static str {
         "simulated"
+    }
+
+    fn others(&self) -> Option<Duration> {
+        self.shared.then_some(Duration::from_secs(10))
     }
 
     async fn prepare(&self) -> Result<Vec<String>> {
@@ -239,6 +252,28 @@ impl Store for SimStore {
                 rows.sort_by_key(|row| std::cmp::Reverse(row.id));
                 rows.truncate(limit);
                 rows
+            })
+            .await
+    }
+
+    async fn history_since(&self, window: Duration) -> Result<Vec<i64>> {
+        self.server
+            .call("history_since", self.fate(false), move |tables| {
+                let ids = (0..).zip(&tables.superseded).filter(|(_, (since, ..))| since.elapsed() < window);
+                ids.map(|(id, _)| id).collect()
+            })
+            .await
+    }
+
+    async fn superseded(&self, ids: &[i64]) -> Result<Vec<(String, [u8; 32])>> {
+        let ids = ids.to_vec();
+        self.server
+            .call("superseded", self.fate(false), move |tables| {
+                let of = |id: &i64| {
+                    let (_, uid, document) = &tables.superseded[usize::try_from(*id).unwrap()];
+                    (uid.clone(), Sha256::digest(document).into())
+                };
+                ids.iter().map(of).collect()
             })
             .await
     }

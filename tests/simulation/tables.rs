@@ -61,6 +61,8 @@ pub(crate) struct Tables {
     pub(crate) orders: BTreeMap<String, Head>,
     /// uid and document by message id.
     pub(crate) history: BTreeMap<Arc<str>, (String, Bytes)>,
+    /// When each document went there, with its uid and itself; an id of the history is a place in it.
+    pub(crate) superseded: Vec<(Instant, String, Bytes)>,
     /// Reason by message id.
     pub(crate) letters: BTreeMap<Arc<str>, String>,
     ledger: BTreeMap<Arc<str>, Line>,
@@ -131,6 +133,7 @@ impl Tables {
         if same {
             return Outcome::Unchanged;
         }
+        self.superseded.push((Instant::now(), uid.to_owned(), former.payload.clone()));
         self.history.entry(former.message_id).or_insert((uid.to_owned(), former.payload));
         if newer { Outcome::Replaced } else { Outcome::Outdated }
     }

@@ -5,6 +5,7 @@ mod children;
 mod decimal;
 mod desk;
 mod gaps;
+mod migrations;
 mod orders;
 mod prepare;
 mod read;
@@ -18,7 +19,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sqlx::{
     ConnectOptions, Connection, Decode, PgConnection, Row, Type,
-    migrate::Migrator,
     postgres::{PgConnectOptions, PgRow},
 };
 
@@ -34,8 +34,6 @@ use super::{
     pool::{Pool, Session, call},
     tidy::DeadBytes,
 };
-
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// READ COMMITTED: each statement sees what the others have committed while it waited for them.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -163,7 +161,7 @@ impl Store for Postgres {
         let (mut lease, warnings) = self.at_length.bounded(self.timeout, "prepare", asked).await?;
         self.at_length
             .bounded(AT_LENGTH, "prepare", async {
-                let migrated = MIGRATIONS.run_direct(None, &mut *lease, false).await;
+                let migrated = migrations::migrator().run_direct(None, &mut *lease, false).await;
                 lease.end(migrated.map_err(sqlx::Error::from)).await?;
                 Ok(warnings)
             })
