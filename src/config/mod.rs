@@ -31,6 +31,7 @@ pub use secret::{Secret, SecretUrl};
 pub use stan::StanSettings;
 pub use store::StoreSettings;
 pub use units::ByteSize;
+pub(crate) use units::duration;
 
 /// Everything that `serve` can be told.
 #[derive(Debug, Clone, Args)]

@@ -5,6 +5,7 @@ mod audit;
 mod browse;
 mod cause;
 mod connect;
+pub mod copy;
 mod dead_letter;
 mod desk;
 mod error;

@@ -2,6 +2,7 @@
 
 mod browse;
 mod children;
+mod copy;
 mod decimal;
 mod desk;
 mod gaps;
@@ -11,6 +12,7 @@ mod read;
 mod record;
 mod report;
 mod settle;
+mod target;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,6 +25,7 @@ use sqlx::{
 };
 
 use self::settle::Settled;
+pub(super) use self::{decimal::printed_decimal, target::Target};
 use super::{
     AT_LENGTH, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary,
     FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message, OpenLetter,
@@ -158,8 +161,8 @@ impl Store for Postgres {
         let (mut lease, warnings) = self.at_length.bounded(self.timeout, "prepare", asked).await?;
         self.at_length
             .bounded(AT_LENGTH, "prepare", async {
-                let migrated = MIGRATIONS.run_direct(None, &mut *lease, false).await;
-                lease.end(migrated.map_err(sqlx::Error::from)).await?;
+                let prepared = prepare::schema(&mut lease).await;
+                lease.end(prepared).await?;
                 Ok(warnings)
             })
             .await

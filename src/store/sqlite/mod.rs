@@ -3,6 +3,7 @@
 mod browse;
 mod children;
 mod column;
+mod copy;
 mod date;
 mod desk;
 mod gaps;
@@ -27,6 +28,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub(super) use self::copy::Source;
 use self::session::{Settings, SqliteSession};
 use super::{
     AT_LENGTH, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary,
