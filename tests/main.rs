@@ -8,6 +8,7 @@ mod chaos;
 mod commands;
 mod compose;
 mod conformance;
+mod copy;
 mod crash;
 mod desk;
 mod faults;

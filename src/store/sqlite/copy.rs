@@ -125,7 +125,7 @@ fn values(row: &SqliteRow<'_>, table: &Table) -> Result<Row, Cause> {
     for (index, column) in (0..).zip(table.columns) {
         values.push(value(row, index, column).map_err(|cause| {
             let Table { name, key, .. } = table;
-            let place = key_text(values.get(..*key).unwrap_or_default());
+            let place = key_text(&values[..values.len().min(*key)]);
             Unknown(format!("{name}, row {place}: {}: {}", column.name, cause.describe()))
         })?);
     }
@@ -154,4 +154,39 @@ fn plain_text(text: String) -> Result<String, Cause> {
         return Err(Unknown("it holds a NUL, which PostgreSQL can't keep in a text".to_owned()).into());
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::copy::TABLES;
+
+    /// Whoever adds a column or a table adds it to [`TABLES`].
+    #[test]
+    fn every_table_is_copied_with_every_column() {
+        let mut connection = Connection::open_in_memory().expect("memory");
+        migrations::run(&mut connection).expect("sound migrations");
+        let sql = "
+            SELECT m.name, c.name, c.pk FROM sqlite_schema m, pragma_table_info(m.name) c
+            WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'";
+        let mut statement = connection.prepare(sql).expect("a query");
+        let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).expect("rows");
+        let mut there: Vec<(String, String, i64)> = rows.collect::<rusqlite::Result<_>>().expect("columns");
+        let mut copied: Vec<(String, String, i64)> = TABLES
+            .iter()
+            .flat_map(|table| {
+                let columns = (1..).zip(table.columns);
+                columns.map(move |(place, column)| {
+                    (
+                        table.name.to_owned(),
+                        column.name.to_owned(),
+                        if place <= table.key as i64 { place } else { 0 },
+                    )
+                })
+            })
+            .collect();
+        there.sort();
+        copied.sort();
+        assert_eq!(copied, there);
+    }
 }
