@@ -19,6 +19,8 @@ pub(in crate::store) enum Value {
 /// A row, its columns in the order of its table; or their first, its key.
 pub(in crate::store) type Row = Vec<Value>;
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 impl Value {
     /// Adds the value to a checksum: what kind it is, how long it is, what it is. No two lists of values are the same bytes.
     pub(super) fn feed(&self, checksum: &mut Sha256) {
@@ -47,7 +49,9 @@ impl Value {
             Self::Text(text) => text.bytes().for_each(|byte| escape(line, byte)),
             Self::Bytes(bytes) => {
                 line.extend_from_slice(br"\\x");
-                bytes.iter().for_each(|byte| print(line, format_args!("{byte:02x}")));
+                line.extend(
+                    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|half| HEX[usize::from(half)]),
+                );
             }
             Self::Time(time) => {
                 let text =
