@@ -40,7 +40,7 @@ pub(crate) struct CopyCommand {
     #[arg(long)]
     start_over: bool,
 
-    /// How long to wait for a lock on the SQLite file
+    /// How long to wait for a lock on the SQLite file, and for the PostgreSQL server to answer at first
     #[arg(id = "STORE_TIMEOUT", long = "store-timeout", env = "STORE_TIMEOUT", default_value = "10s", value_parser = duration)]
     timeout: Duration,
 }
