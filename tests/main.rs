@@ -3,6 +3,7 @@
 
 mod api;
 mod attack;
+mod backup;
 #[cfg(feature = "fail-points")]
 mod chaos;
 mod commands;
