@@ -5,10 +5,14 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{ChannelLedger, Message, Outcome, Outcomes, SourceKind};
+use super::{ChannelLedger, Expired, Message, Outcome, Outcomes, SourceKind};
 
 /// The ledger's word for a message that was written to the inbox. Settling uses the names of [`Outcome`].
 pub(super) const RECEIVED: &str = "received";
+
+/// The ledger's words for what was deleted because it was kept long enough. They are no outcomes: such a message has had its own.
+pub(super) const EXPIRED_ORDERS: &str = "expired_orders";
+pub(super) const EXPIRED_DEAD_LETTERS: &str = "expired_dead_letters";
 
 /// Rows that one line of the ledger is spread over.
 const SHARDS: i16 = 16;
@@ -103,22 +107,24 @@ pub(super) type Line = (SourceKind, String, String, i64);
 
 /// Adds the shards up, sorted by source and channel.
 pub(super) fn add_up(lines: Vec<Line>) -> Result<Vec<ChannelLedger>, String> {
-    let mut channels: BTreeMap<(SourceKind, String), (i64, Outcomes)> = BTreeMap::new();
-    for (source, channel, outcome, messages) in lines {
-        let (received, outcomes) = channels.entry((source, channel)).or_default();
-        if outcome == RECEIVED {
-            *received += messages;
-        } else {
-            outcomes.add(outcome.parse::<Outcome>()?, messages);
+    let mut channels: BTreeMap<(SourceKind, String), (i64, Outcomes, Expired)> = BTreeMap::new();
+    for (source, channel, word, messages) in lines {
+        let (received, outcomes, expired) = channels.entry((source, channel)).or_default();
+        match word.as_str() {
+            RECEIVED => *received += messages,
+            EXPIRED_ORDERS => expired.orders += messages,
+            EXPIRED_DEAD_LETTERS => expired.dead_letters += messages,
+            outcome => outcomes.add(outcome.parse::<Outcome>()?, messages),
         }
     }
     Ok(channels
         .into_iter()
-        .map(|((source, channel), (received, outcomes))| ChannelLedger {
+        .map(|((source, channel), (received, outcomes, expired))| ChannelLedger {
             source,
             channel,
             received,
             outcomes,
+            expired,
         })
         .collect())
 }

@@ -5,6 +5,7 @@ mod children;
 mod copy;
 mod decimal;
 mod desk;
+mod expire;
 mod gaps;
 mod orders;
 mod prepare;
@@ -27,10 +28,10 @@ use sqlx::{
 use self::settle::Settled;
 pub(super) use self::{decimal::printed_decimal, target::Target};
 use super::{
-    AT_LENGTH, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary,
-    FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message, OpenLetter,
-    Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store, StoreStatus,
-    StoredDocument, Stretch,
+    AT_LENGTH, Aged, Aging, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
+    DeadLetterSummary, FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message,
+    OpenLetter, Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store,
+    StoreStatus, StoredDocument, Stretch,
     cause::Cause,
     error::Failure,
     ledger::Shards,
@@ -275,6 +276,15 @@ impl Store for Postgres {
             .await?;
         self.dead_bytes.tidied(bytes);
         Ok(())
+    }
+
+    async fn aged(&self, what: Aging, age: Duration, after: i64, limit: usize) -> Result<Aged> {
+        call!(self.readers, expire::aged(what, age.as_secs_f64(), after, limit))
+    }
+
+    async fn expire(&self, what: Aging, age: Duration, ids: &[i64]) -> Result<u64> {
+        let shard = self.shards.take();
+        call!(self.readers, BEGIN, expire::expire(what, age.as_secs_f64(), ids, shard.number()))
     }
 
     fn connections(&self) -> Connections {
