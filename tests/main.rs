@@ -28,6 +28,7 @@ mod publish;
 mod redelivery;
 mod refusal;
 mod reports;
+mod retention;
 mod settings;
 mod simulation;
 mod stan;
