@@ -97,6 +97,8 @@ async fn a_dead_letter_that_is_open_or_referred_to_stays(bench: Bench) {
     bench.age("dead_letters", "rejected_at", "id > 0").await;
     bench.age("dead_letters", "resolved_at", "resolution <> 'open'").await;
     assert_eq!(bench.expire(Aging::DeadLetters).await, 1);
+    let named = bench.store.expire(Aging::DeadLetters, HOUR, &[1, 2, 3, 5]).await.unwrap();
+    assert_eq!(named, 0, "also when they are named");
     let left = "SELECT CAST(id AS text) FROM dead_letters ORDER BY id";
     assert_eq!(bench.texts(left).await, ["1", "2", "3", "5"]);
     bench.assert_balances().await;
