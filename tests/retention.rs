@@ -51,8 +51,9 @@ async fn orders_are_deleted_for_their_age_where_that_is_asked_for_and_the_audit_
     assert!(service.order("young").await.is_ok());
     let told = service.ok(&["audit"]);
     assert!(told.contains("deleted for their age: orders 1, dead letters 0\nbalances"), "{told}");
-    let told = async || service.log().contains("deleted orders for their age rows=1");
+    let told = async || service.log().contains("rows were deleted for their age what=\"orders\" rows=1");
     eventually("it is in the log", told).await;
+    assert_eq!(service.metric("orderbox_expired_total{what=\"orders\"}").await, Some(1.0));
 }
 
 async fn an_order_that_is_deleted_is_gone_from_memory_too(database: Database) {

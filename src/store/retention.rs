@@ -49,12 +49,12 @@ pub(crate) async fn keep_no_longer(
             };
             match passed {
                 Ok(0) => {}
-                Ok(rows) => tracing::info!(rows, "deleted {} for their age", what.as_str()),
+                Ok(rows) => tracing::info!(what = what.as_str(), rows, "rows were deleted for their age"),
                 Err(error) => {
                     telemetry::store_error(error.class);
                     // An outage is told by those whose work it holds up.
                     if error.answered {
-                        tracing::warn!(%error, "{} could not be deleted for their age; trying again in a minute", what.as_str());
+                        tracing::warn!(what = what.as_str(), %error, "rows could not be deleted for their age; trying again in a minute");
                     }
                 }
             }
@@ -75,7 +75,9 @@ async fn pass(store: &dyn Store, what: Aging, age: Duration, forget: impl Fn(&st
             let expired = store.expire(what, age, &aged.ids).await;
             // Also when the answer was lost. Who reads such an uid asks the store, which knows.
             aged.uids.iter().for_each(|uid| forget(uid));
-            rows += expired?;
+            let expired = expired?;
+            telemetry::expired(what, expired);
+            rows += expired;
         }
         after = aged.next;
         sleep(9 * began.elapsed()).await;
@@ -84,11 +86,16 @@ async fn pass(store: &dyn Store, what: Aging, age: Duration, forget: impl Fn(&st
 }
 
 impl Aging {
-    const fn as_str(self) -> &'static str {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Orders, Self::DeadLetters, Self::History];
+
+    /// The label in metrics and in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Orders => "orders",
-            Self::DeadLetters => "dead letters",
-            Self::History => "former documents",
+            Self::DeadLetters => "dead_letters",
+            Self::History => "history",
         }
     }
 }
