@@ -1,4 +1,5 @@
-//! Backup and restore as docs/OPERATIONS.md has them: a backup that is made under load, and what the channel brings afterwards.
+//! Backup and restore as docs/OPERATIONS.md has them: a backup that is made under load, and what the channel brings
+//! afterwards.
 
 use std::process::Command;
 

@@ -41,7 +41,8 @@ pub(crate) struct CopyCommand {
     start_over: bool,
 
     /// How long to wait for a lock on the SQLite file, and for the PostgreSQL server to answer at first
-    #[arg(id = "STORE_TIMEOUT", long = "store-timeout", env = "STORE_TIMEOUT", default_value = "10s", value_parser = duration)]
+    #[arg(id = "STORE_TIMEOUT", long = "store-timeout", env = "STORE_TIMEOUT")]
+    #[arg(default_value = "10s", value_parser = duration)]
     timeout: Duration,
 }
 
@@ -102,6 +103,8 @@ fn report(comparison: &Comparison) -> String {
             ));
         }
     }
-    text.push_str("Something else has written to one of them: copy again with --start-over, and let nothing else connect\n");
+    text.push_str(
+        "Something else has written to one of them: copy again with --start-over, and let nothing else connect\n",
+    );
     text
 }

@@ -10,15 +10,16 @@ use super::{ChannelLedger, Expired, Message, Outcome, Outcomes, SourceKind};
 /// The ledger's word for a message that was written to the inbox. Settling uses the names of [`Outcome`].
 pub(super) const RECEIVED: &str = "received";
 
-/// The ledger's words for what was deleted because it was kept long enough. They are no outcomes: such a message has had its own.
+/// The ledger's words for what was deleted because it was kept long enough. They are no outcomes: such a message has
+/// had its own.
 pub(super) const EXPIRED_ORDERS: &str = "expired_orders";
 pub(super) const EXPIRED_DEAD_LETTERS: &str = "expired_dead_letters";
 
 /// Rows that one line of the ledger is spread over.
 const SHARDS: i16 = 16;
 
-/// The shards that one handle counts in: its first, and others only for settles that overlap, which would wait for each other's
-/// commit. Handles begin anywhere, so instances rarely meet.
+/// The shards that one handle counts in: its first, and others only for settles that overlap, which would wait for
+/// each other's commit. Handles begin anywhere, so instances rarely meet.
 #[derive(Debug)]
 pub(super) struct Shards {
     first: i16,
@@ -88,8 +89,9 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// The latest message of each channel: source, channel, sequence, time of publication. A greater time wins, then a greater
-/// sequence. So a channel that began again at 1 moves on, and a late message of its former life moves nothing.
+/// The latest message of each channel: source, channel, sequence, time of publication. A greater time wins, then a
+/// greater sequence. So a channel that began again at 1 moves on, and a late message of its former life moves
+/// nothing.
 pub(super) fn latest<'a>(
     messages: impl IntoIterator<Item = &'a Message>,
 ) -> Vec<(&'static str, &'a str, i64, i64)> {

@@ -34,8 +34,8 @@ const BATCH: usize = 500;
 /// Between two passes over a table.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Deletes, until `stop`, what is older than the age that is given for it, and says to `forget` which uids may be gone. It works a tenth of
-/// the time at most.
+/// Deletes, until `stop`, what is older than the age that is given for it, and says to `forget` which uids may be
+/// gone. It works a tenth of the time at most.
 pub(crate) async fn keep_no_longer(
     store: &dyn Store,
     ages: &[(Aging, Duration)],

@@ -10,8 +10,8 @@ use crate::store::{ConnectError, StoreError};
 pub enum CopyError {
     /// The two are not what they have to be.
     #[error(
-        "copy goes from SQLite to PostgreSQL, and nowhere else: write --from sqlite://FILE --to postgres://USER@HOST/DATABASE (within one \
-         kind use the database's own tools: see docs/OPERATIONS.md)"
+        "copy goes from SQLite to PostgreSQL, and nowhere else: write --from sqlite://FILE --to \
+         postgres://USER@HOST/DATABASE (within one kind use the database's own tools: see docs/OPERATIONS.md)"
     )]
     Direction,
     /// `--from` can't be used.
@@ -22,8 +22,8 @@ pub enum CopyError {
     To(ConnectError),
     /// A service, or another copy, uses the file.
     #[error(
-        "an `orderbox serve`, or another `orderbox copy`, uses the database of --from: it holds {}; stop it first (what is published to STAN \
-         meanwhile waits in the channel)",
+        "an `orderbox serve`, or another `orderbox copy`, uses the database of --from: it holds {}; stop it \
+         first (what is published to STAN meanwhile waits in the channel)",
         path.display()
     )]
     Served {
@@ -38,13 +38,14 @@ pub enum CopyError {
     },
     /// A service is connected to the target.
     #[error(
-        "an `orderbox serve`, or another command of orderbox, is connected to the database of --to: stop it first"
+        "an `orderbox serve`, or another command of orderbox, is connected to the database of --to: stop it \
+         first"
     )]
     TargetServed,
     /// The target has rows that no copy has put there.
     #[error(
-        "the database of --to is in use: its table `{table}` has rows that no unfinished copy has put there; copy fills an empty database: \
-         make one with CREATE DATABASE, and check --to"
+        "the database of --to is in use: its table `{table}` has rows that no unfinished copy has put there; \
+         copy fills an empty database: make one with CREATE DATABASE, and check --to"
     )]
     Used {
         /// A table with rows.
@@ -52,8 +53,9 @@ pub enum CopyError {
     },
     /// The target is one of another copy.
     #[error(
-        "the database of --to is the target of a copy that was begun from another database, or a service has run on that of --from since: \
-         add --start-over to throw away what is in the target, and copy all of it again"
+        "the database of --to is the target of a copy that was begun from another database, or a service has \
+         run on that of --from since: add --start-over to throw away what is in the target, and copy all of \
+         it again"
     )]
     OtherSource,
     /// The source can't be read.
@@ -61,7 +63,8 @@ pub enum CopyError {
     Source(StoreError),
     /// The target can't be written or read.
     #[error(
-        "the database of --to can't be used: {0}; once it can, run the same command again: it goes on where it was"
+        "the database of --to can't be used: {0}; once it can, run the same command again: it goes on where \
+         it was"
     )]
     Target(StoreError),
 }

@@ -1,8 +1,8 @@
-//! From a SQLite file to a PostgreSQL database: every table, page by page in the order of its key, then both sides read again and
-//! compared. A run that is killed has left whole pages, and the next one goes on behind them.
+//! From a SQLite file to a PostgreSQL database: every table, page by page in the order of its key, then both sides
+//! read again and compared. A run that is killed has left whole pages, and the next one goes on behind them.
 //!
-//! What keeps others out: the lock of `serve` on the file and SQLite's write lock, for as long as it runs; and a mark in the target, by
-//! which a service refuses it until it is whole.
+//! What keeps others out: the lock of `serve` on the file and SQLite's write lock, for as long as it runs; and a mark
+//! in the target, by which a service refuses it until it is whole.
 
 mod error;
 mod tables;
@@ -112,11 +112,12 @@ impl TableComparison {
     }
 }
 
-/// Copies one database to another, and compares them. A repetition goes on where the last run ended; of a copy that is whole it
-/// compares again.
+/// Copies one database to another, and compares them. A repetition goes on where the last run ended; of a copy that
+/// is whole it compares again.
 ///
 /// # Errors
-/// When a side can't be used, or is used by somebody else, or is not what it has to be. Two sides that differ are no error.
+/// When a side can't be used, or is used by somebody else, or is not what it has to be. Two sides that differ are no
+/// error.
 pub async fn copy(
     from: &str,
     to: &str,

@@ -22,7 +22,8 @@ pub(in crate::store) type Row = Vec<Value>;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 impl Value {
-    /// Adds the value to a checksum: what kind it is, how long it is, what it is. No two lists of values are the same bytes.
+    /// Adds the value to a checksum: what kind it is, how long it is, what it is. No two lists of values are the same
+    /// bytes.
     pub(super) fn feed(&self, checksum: &mut Sha256) {
         let mut bytes = |tag: u8, bytes: &[u8]| {
             checksum.update([tag]);

@@ -1,5 +1,6 @@
-//! What `orderbox copy` does to its target. Which copy the target is of, and whether it is whole, stands in a table that only such a
-//! target has: it is made before the first row, and the first service that uses the database drops it.
+//! What `orderbox copy` does to its target. Which copy the target is of, and whether it is whole, stands in a table
+//! that only such a target has: it is made before the first row, and the first service that uses the database drops
+//! it.
 
 use sqlx::{
     AssertSqlSafe, PgConnection, Postgres,
@@ -13,11 +14,12 @@ use crate::store::copy::{Column, Kind, Mark, Row, TABLES, Table, Value};
 const MARK_TABLE: &str = "copy_from_sqlite";
 const HAS_TABLE: &str = "SELECT to_regclass($1) IS NOT NULL";
 const SELECT_MARK: &str = "SELECT source, finished_at IS NOT NULL FROM copy_from_sqlite";
-/// Waits for a page that an earlier run has sent and not seen answered, and lets no other page in until the end of the
-/// transaction.
+/// Waits for a page that an earlier run has sent and not seen answered, and lets no other page in until the end of
+/// the transaction.
 const LOCK_MARK: &str = "SELECT source FROM copy_from_sqlite FOR UPDATE";
 const MAKE_MARK: &str = "
-    CREATE TABLE copy_from_sqlite (source text NOT NULL, begun_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz)";
+    CREATE TABLE copy_from_sqlite (
+        source text NOT NULL, begun_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz)";
 const INSERT_MARK: &str = "INSERT INTO copy_from_sqlite (source) VALUES ($1)";
 const FINISH: &str = "UPDATE copy_from_sqlite SET finished_at = now()";
 const DROP_MARK: &str = "DROP TABLE IF EXISTS copy_from_sqlite";
@@ -59,7 +61,8 @@ pub(super) async fn used(connection: &mut PgConnection) -> sqlx::Result<Option<&
     Ok(None)
 }
 
-/// Notes that the database is the target of a copy from now on. Answers the table that has rows, if one has: then it is not to be.
+/// Notes that the database is the target of a copy from now on. Answers the table that has rows, if one has: then it
+/// is not to be.
 pub(super) async fn begin(connection: &mut PgConnection, source: &str) -> sqlx::Result<Option<&'static str>> {
     // Of two who begin at once, the second waits here and then fails.
     sqlx::query(MAKE_MARK).execute(&mut *connection).await?;

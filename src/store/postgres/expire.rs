@@ -8,7 +8,8 @@ use crate::store::{
 };
 
 const SELECT_ORDERS: &str = "
-    SELECT id, order_uid, updated_at < now() - make_interval(secs => $3) FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
+    SELECT id, order_uid, updated_at < now() - make_interval(secs => $3)
+    FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
 const SELECT_DEAD_LETTERS: &str = "
     SELECT id, NULL::text, resolution <> 'open' AND resolved_at < now() - make_interval(secs => $3)
     FROM dead_letters WHERE id > $1 ORDER BY id LIMIT $2";
@@ -25,8 +26,8 @@ const DELETE_ORDERS: [&str; 4] = [
     "DELETE FROM deliveries WHERE order_id = ANY ($1)",
     "DELETE FROM orders WHERE id = ANY ($1)",
 ];
-/// One whose replay waits, or failed, is still referred to. A replay leaves the inbox in the transaction that writes what it became, so one
-/// snapshot has either.
+/// One whose replay waits, or failed, is still referred to. A replay leaves the inbox in the transaction that writes
+/// what it became, so one snapshot has either.
 const DELETE_DEAD_LETTERS: &str = "
     WITH gone AS (
         SELECT id FROM dead_letters AS letter

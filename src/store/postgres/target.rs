@@ -67,7 +67,8 @@ impl Target {
             .await
     }
 
-    /// Notes that this is the target of a copy of `source`. Answers the table that has rows, if one has: then nothing was noted.
+    /// Notes that this is the target of a copy of `source`. Answers the table that has rows, if one has: then nothing
+    /// was noted.
     pub(in crate::store) async fn begin(&self, source: &str) -> Result<Option<&'static str>> {
         self.sessions
             .bounded(AT_LENGTH, "copy", async {
