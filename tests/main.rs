@@ -3,11 +3,13 @@
 
 mod api;
 mod attack;
+mod backup;
 #[cfg(feature = "fail-points")]
 mod chaos;
 mod commands;
 mod compose;
 mod conformance;
+mod copy;
 mod crash;
 mod desk;
 mod faults;
@@ -27,6 +29,7 @@ mod publish;
 mod redelivery;
 mod refusal;
 mod reports;
+mod retention;
 mod settings;
 mod simulation;
 mod stan;

@@ -10,13 +10,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cache::Cache,
-    config::Settings,
+    config::{RetentionSettings, Settings},
     http,
     inbox::{Budget, InFlight, Inbox, Writer},
     link, open_files,
     signals::Signals,
     source::{self, HttpSource, Source, StanSource},
-    store::{self, Pauses, Store},
+    store::{self, Aging, Pauses, Store},
     telemetry::{Board, Metrics, Part, Upstream, watch_store},
     worker::{Recovery, Worker},
 };
@@ -133,6 +133,8 @@ struct Service {
     /// The step of the shutdown that is under way.
     step: &'static str,
     tasks: TaskTracker,
+    /// How long what is not kept for ever is kept.
+    ages: Vec<(Aging, Duration)>,
     /// Cancelled when a stage ends, which none may do before it is stopped.
     ended: CancellationToken,
     writer: Option<JoinHandle<()>>,
@@ -208,6 +210,7 @@ impl Service {
             idle_health,
             stopping,
             step: "1",
+            ages: ages(&settings.retention),
             tasks: TaskTracker::new(),
             ended: CancellationToken::new(),
             writer: None,
@@ -260,7 +263,7 @@ impl Service {
 
     /// Tries until the store is ready and what it holds from before is under way, so that no source can deliver it again
     /// first.
-    async fn boot(&self, recovery: &mut Recovery, sources: &mut [Box<dyn Source>], sample_order: bool) {
+    async fn boot(&mut self, recovery: &mut Recovery, sources: &mut [Box<dyn Source>], sample_order: bool) {
         let health = &self.store_health;
         let mut pauses = Pauses::default();
         while let Err(error) = self.prepare(recovery, sources, sample_order).await {
@@ -272,6 +275,11 @@ impl Service {
         self.tasks.spawn(watch_store(Arc::clone(&self.store), health.clone(), self.stop_background.clone()));
         let (store, stop) = (Arc::clone(&self.store), self.stop_background.clone());
         self.tasks.spawn(async move { store::keep_tidy(store.as_ref(), &stop).await });
+        let (store, stop) = (Arc::clone(&self.store), self.stop_background.clone());
+        let (cache, ages) = (Arc::clone(&self.cache), std::mem::take(&mut self.ages));
+        self.tasks.spawn(async move {
+            store::keep_no_longer(store.as_ref(), &ages, |uid| cache.remove(uid), &stop).await;
+        });
     }
 
     async fn prepare(
@@ -318,4 +326,10 @@ fn http_limits(settings: &Settings) -> http::Limits {
         idle_timeout: limits.idle_timeout,
         max_lookups: limits.max_lookups,
     }
+}
+
+fn ages(retention: &RetentionSettings) -> Vec<(Aging, Duration)> {
+    let RetentionSettings { orders, dead_letters, history } = *retention;
+    let ages = [(Aging::Orders, orders), (Aging::DeadLetters, dead_letters), (Aging::History, history)];
+    ages.into_iter().filter_map(|(what, age)| Some((what, age?))).collect()
 }

@@ -221,6 +221,7 @@ impl Store for TestStore {
                 channel: "http".to_owned(),
                 received: 3,
                 outcomes,
+                expired: crate::store::Expired::default(),
             }],
             channels: Vec::new(),
             available_bytes: Some(1 << 30),

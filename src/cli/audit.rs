@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{database, output};
 use crate::{
     config::StoreSettings,
-    store::{Audit, ChannelAudit, Difference, Outcome, Store},
+    store::{Audit, ChannelAudit, Difference, Expired, Outcome, Store},
     terminal::{printable, printable_json},
 };
 
@@ -65,6 +65,14 @@ fn table(audit: &Audit) -> String {
     let mut text = output::table(&head, &rows.collect::<Vec<_>>(), 2);
     let Audit { orders, deliveries, payments, .. } = audit;
     text.push_str(&format!("\norders {orders}, deliveries {deliveries}, payments {payments}\n"));
+    let expired = |of: fn(&Expired) -> i64| -> i64 {
+        audit.channels.iter().map(|channel| of(&channel.ledger.expired)).sum()
+    };
+    let (old_orders, old_letters) =
+        (expired(|expired| expired.orders), expired(|expired| expired.dead_letters));
+    if old_orders + old_letters > 0 {
+        text.push_str(&format!("deleted for their age: orders {old_orders}, dead letters {old_letters}\n"));
+    }
     let differences = audit.differences();
     if differences.is_empty() {
         text.push_str("balances: no message is missing and none is counted twice\n");
@@ -92,6 +100,8 @@ fn json(audit: &Audit) -> Value {
                 "received": ledger.received,
                 "pending": pending,
                 "dead_letters": dead_letters,
+                "expired_orders": ledger.expired.orders,
+                "expired_dead_letters": ledger.expired.dead_letters,
             });
             for outcome in Outcome::ALL {
                 channel[outcome.as_str()] = ledger.outcomes.get(outcome).into();
@@ -131,6 +141,7 @@ mod tests {
             channel: channel.to_owned(),
             received: counted.total() + pending,
             outcomes: counted,
+            expired: Expired::default(),
         };
         ChannelAudit { ledger, pending, dead_letters: counted.get(Outcome::Rejected) }
     }

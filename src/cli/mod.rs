@@ -5,6 +5,7 @@
 
 mod audit;
 mod check;
+mod copy;
 mod database;
 mod dead_letters;
 mod healthcheck;
@@ -58,6 +59,10 @@ enum Command {
     #[command(after_help = audit::EXAMPLES)]
     Audit(audit::AuditCommand),
 
+    /// Copy a SQLite database to an empty PostgreSQL database, and compare them
+    #[command(long_about = copy::ABOUT, after_help = copy::EXAMPLES)]
+    Copy(copy::CopyCommand),
+
     /// See what was refused, and why
     #[command(after_help = dead_letters::EXAMPLES)]
     DeadLetters(dead_letters::DeadLetters),
@@ -86,6 +91,7 @@ pub fn main(service: impl AsyncFnOnce(Settings) -> ExitCode) -> ExitCode {
             Command::Publish(command) => command.run().await,
             Command::Check(command) => command.run(),
             Command::Audit(command) => command.run().await,
+            Command::Copy(command) => command.run().await,
             Command::DeadLetters(command) => command.run().await,
             Command::Healthcheck(command) => command.run().await,
         }

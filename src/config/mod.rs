@@ -12,6 +12,7 @@ mod http_limits;
 mod limits;
 mod log;
 mod nats;
+mod retention;
 mod secret;
 mod stan;
 mod store;
@@ -27,10 +28,12 @@ pub use http_limits::HttpLimitSettings;
 pub use limits::{DEFAULT_MAX_MESSAGE_BYTES, LimitSettings};
 pub use log::{LogFormat, LogSettings};
 pub use nats::NatsSettings;
+pub use retention::RetentionSettings;
 pub use secret::{Secret, SecretUrl};
 pub use stan::StanSettings;
 pub use store::StoreSettings;
 pub use units::ByteSize;
+pub(crate) use units::duration;
 
 /// Everything that `serve` can be told.
 #[derive(Debug, Clone, Args)]
@@ -53,6 +56,9 @@ pub struct Settings {
     /// How much of everything there may be.
     #[command(flatten)]
     pub limits: LimitSettings,
+    /// How long what has come to its end is kept.
+    #[command(flatten)]
+    pub retention: RetentionSettings,
     /// The log.
     #[command(flatten)]
     pub log: LogSettings,
@@ -81,6 +87,7 @@ impl Settings {
         self.http.check(&mut findings);
         self.http_limits.check(&mut findings);
         self.limits.check(&mut findings);
+        self.retention.check(&mut findings);
         self.log.check(&mut findings);
         cross::check(self, &mut findings);
         findings

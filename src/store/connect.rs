@@ -79,8 +79,11 @@ pub enum ConnectError {
         /// How many.
         names: u64,
     },
-    /// Another `serve` uses the SQLite file.
-    #[error("another `orderbox serve` uses this database: it holds {}; stop it, or change DATABASE_URL", path.display())]
+    /// Another `serve`, or a `copy`, uses the SQLite file.
+    #[error(
+        "another `orderbox serve`, or an `orderbox copy`, uses this database: it holds {}; stop it, or change DATABASE_URL",
+        path.display()
+    )]
     Served {
         /// The lock file.
         path: PathBuf,
@@ -95,17 +98,18 @@ pub enum ConnectError {
     },
 }
 
-/// Kept for as long as `serve` runs: a second `serve` on the same SQLite file is refused meanwhile.
+/// Kept for as long as `serve` or `copy` runs: another one on the same SQLite file is refused meanwhile.
 #[derive(Debug)]
 pub struct ServeLock(#[expect(dead_code, reason = "holds the lock until it is dropped")] File);
 
-enum Target {
+/// What a URL names.
+pub(super) enum Target {
     Sqlite(PathBuf),
     Postgres(Box<PgConnectOptions>),
 }
 
 impl Target {
-    fn of(url: &str) -> Result<Self, ConnectError> {
+    pub(super) fn of(url: &str) -> Result<Self, ConnectError> {
         let scheme = url.split(':').next().unwrap_or_default();
         match scheme {
             "sqlite" => sqlite_path(url).map(Self::Sqlite),
@@ -132,7 +136,7 @@ pub fn connect(url: &str, options: &Options) -> Result<Arc<dyn Store>, ConnectEr
     }
 }
 
-/// Makes sure that this is the only `serve` on the database of this URL; PostgreSQL takes any number.
+/// Makes sure that this is the only `serve` or `copy` on the database of this URL; PostgreSQL takes any number.
 ///
 /// # Errors
 /// When another one runs, when the lock file can't be made, and when the URL is wrong.
@@ -182,7 +186,7 @@ fn sqlite_path(url: &str) -> Result<PathBuf, ConnectError> {
     Ok(path)
 }
 
-fn check_file(path: &Path, create: bool) -> Result<(), ConnectError> {
+pub(super) fn check_file(path: &Path, create: bool) -> Result<(), ConnectError> {
     if path.is_file() {
         return match names(path) {
             0 | 1 => Ok(()),

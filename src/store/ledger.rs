@@ -5,16 +5,21 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{ChannelLedger, Message, Outcome, Outcomes, SourceKind};
+use super::{ChannelLedger, Expired, Message, Outcome, Outcomes, SourceKind};
 
 /// The ledger's word for a message that was written to the inbox. Settling uses the names of [`Outcome`].
 pub(super) const RECEIVED: &str = "received";
 
+/// The ledger's words for what was deleted because it was kept long enough. They are no outcomes: such a message has
+/// had its own.
+pub(super) const EXPIRED_ORDERS: &str = "expired_orders";
+pub(super) const EXPIRED_DEAD_LETTERS: &str = "expired_dead_letters";
+
 /// Rows that one line of the ledger is spread over.
 const SHARDS: i16 = 16;
 
-/// The shards that one handle counts in: its first, and others only for settles that overlap, which would wait for each other's
-/// commit. Handles begin anywhere, so instances rarely meet.
+/// The shards that one handle counts in: its first, and others only for settles that overlap, which would wait for
+/// each other's commit. Handles begin anywhere, so instances rarely meet.
 #[derive(Debug)]
 pub(super) struct Shards {
     first: i16,
@@ -84,8 +89,9 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// The latest message of each channel: source, channel, sequence, time of publication. A greater time wins, then a greater
-/// sequence. So a channel that began again at 1 moves on, and a late message of its former life moves nothing.
+/// The latest message of each channel: source, channel, sequence, time of publication. A greater time wins, then a
+/// greater sequence. So a channel that began again at 1 moves on, and a late message of its former life moves
+/// nothing.
 pub(super) fn latest<'a>(
     messages: impl IntoIterator<Item = &'a Message>,
 ) -> Vec<(&'static str, &'a str, i64, i64)> {
@@ -103,22 +109,24 @@ pub(super) type Line = (SourceKind, String, String, i64);
 
 /// Adds the shards up, sorted by source and channel.
 pub(super) fn add_up(lines: Vec<Line>) -> Result<Vec<ChannelLedger>, String> {
-    let mut channels: BTreeMap<(SourceKind, String), (i64, Outcomes)> = BTreeMap::new();
-    for (source, channel, outcome, messages) in lines {
-        let (received, outcomes) = channels.entry((source, channel)).or_default();
-        if outcome == RECEIVED {
-            *received += messages;
-        } else {
-            outcomes.add(outcome.parse::<Outcome>()?, messages);
+    let mut channels: BTreeMap<(SourceKind, String), (i64, Outcomes, Expired)> = BTreeMap::new();
+    for (source, channel, word, messages) in lines {
+        let (received, outcomes, expired) = channels.entry((source, channel)).or_default();
+        match word.as_str() {
+            RECEIVED => *received += messages,
+            EXPIRED_ORDERS => expired.orders += messages,
+            EXPIRED_DEAD_LETTERS => expired.dead_letters += messages,
+            outcome => outcomes.add(outcome.parse::<Outcome>()?, messages),
         }
     }
     Ok(channels
         .into_iter()
-        .map(|((source, channel), (received, outcomes))| ChannelLedger {
+        .map(|((source, channel), (received, outcomes, expired))| ChannelLedger {
             source,
             channel,
             received,
             outcomes,
+            expired,
         })
         .collect())
 }

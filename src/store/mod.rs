@@ -5,6 +5,7 @@ mod audit;
 mod browse;
 mod cause;
 mod connect;
+pub mod copy;
 mod dead_letter;
 mod desk;
 mod error;
@@ -16,6 +17,7 @@ mod plan;
 mod pool;
 mod postgres;
 mod report;
+mod retention;
 mod sqlite;
 mod tidy;
 mod version;
@@ -39,7 +41,9 @@ pub use model::{
 };
 pub(crate) use pauses::Pauses;
 pub use pool::Connections;
-pub use report::{ChannelLedger, ChannelPosition, DeadLetterCounts, Outcomes, StoreStatus};
+pub use report::{ChannelLedger, ChannelPosition, DeadLetterCounts, Expired, Outcomes, StoreStatus};
+pub(crate) use retention::keep_no_longer;
+pub use retention::{Aged, Aging};
 pub(crate) use tidy::keep_tidy;
 
 /// The result of a call to the store.
@@ -139,6 +143,17 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// inbox.
     async fn tidy(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// What of up to `limit` rows with an id over `after`, in order of id, is older than `age` by the store's clock.
+    async fn aged(&self, _what: Aging, _age: Duration, _after: i64, _limit: usize) -> Result<Aged> {
+        Ok(Aged::default())
+    }
+
+    /// Deletes those of these rows that are still older than `age` and that nothing refers to, counts them in the ledger, and answers how
+    /// many they were: a repetition finds none.
+    async fn expire(&self, _what: Aging, _age: Duration, _ids: &[i64]) -> Result<u64> {
+        Ok(0)
     }
 
     /// How many connections there are now. Asks nobody.

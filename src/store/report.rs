@@ -36,6 +36,17 @@ pub struct ChannelLedger {
     pub received: i64,
     /// Messages that left it.
     pub outcomes: Outcomes,
+    /// What became of messages and was deleted since.
+    pub expired: Expired,
+}
+
+/// Rows that were kept long enough and are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expired {
+    /// Orders, each in the channel that its last document came from.
+    pub orders: i64,
+    /// Dead letters.
+    pub dead_letters: i64,
 }
 
 /// How far a channel has been read.
@@ -165,7 +176,8 @@ fn entry(
     channel: String,
 ) -> &mut ChannelAudit {
     channels.entry((source, channel.clone())).or_insert_with(|| {
-        let ledger = ChannelLedger { source, channel, received: 0, outcomes: Outcomes::default() };
+        let (outcomes, expired) = (Outcomes::default(), Expired::default());
+        let ledger = ChannelLedger { source, channel, received: 0, outcomes, expired };
         ChannelAudit { ledger, pending: 0, dead_letters: 0 }
     })
 }

@@ -9,7 +9,7 @@ use metrics::{Gauge, counter, gauge, histogram};
 use super::{labels::Stage, names};
 use crate::{
     order::{ErrorCode, Reason, WarningCounts},
-    store::{Class, Outcome, SourceKind},
+    store::{Aging, Class, Outcome, SourceKind},
 };
 
 /// New messages were committed to the inbox.
@@ -72,6 +72,11 @@ pub fn batch_split() {
 /// A call to the store failed.
 pub fn store_error(class: Class) {
     counter!(names::STORE_ERRORS, "class" => class.as_str()).increment(1);
+}
+
+/// Rows were deleted for their age.
+pub fn expired(what: Aging, rows: u64) {
+    counter!(names::EXPIRED, "what" => what.as_str()).increment(rows);
 }
 
 /// A call to the store is tried again.

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use super::metric::Label;
 use crate::{
     order::{ErrorCode, Reason, WarningCode},
-    store::{Class, Outcome, Resolution, SourceKind},
+    store::{Aging, Class, Outcome, Resolution, SourceKind},
 };
 
 /// Where work on the store is done.
@@ -140,6 +140,7 @@ pub(super) const OUTCOME: Label =
 pub(super) const REPLAY_RESULT: Label =
     Label { key: "result", values: || Outcome::ALL.map(Outcome::as_str).to_vec() };
 pub(super) const CLASS: Label = Label { key: "class", values: || Class::ALL.map(Class::as_str).to_vec() };
+pub(super) const AGING: Label = Label { key: "what", values: || Aging::ALL.map(Aging::as_str).to_vec() };
 pub(super) const STAGE: Label = Label { key: "stage", values: || Stage::ALL.map(Stage::as_str).to_vec() };
 pub(super) const TRANSACTION_STAGE: Label =
     Label { key: "stage", values: || Stage::TRANSACTIONS.map(Stage::as_str).to_vec() };

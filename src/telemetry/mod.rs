@@ -24,7 +24,7 @@ mod store_figures;
 mod upstream;
 
 pub use events::{
-    acked_after, batch, batch_split, cache_rebuilt, committed, deliveries_dropped, field_error,
+    acked_after, batch, batch_split, cache_rebuilt, committed, deliveries_dropped, expired, field_error,
     gaps_recorded, in_flight, received, redelivered, rejected, replayed, retried, settled, stan_connected,
     stan_reconnected, store_error, visible_after, warned,
 };

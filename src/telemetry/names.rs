@@ -5,8 +5,8 @@ use metrics::Unit;
 
 use super::{
     labels::{
-        CLASS, ERROR_CODE, LAGGING_SOURCE, OUTCOME, REASON, REPLAY_RESULT, RESOLUTION, RESULT, ROUTE, SOURCE,
-        STAGE, STATE, STATUS, TRANSACTION_STAGE, VERSION, WARNING_CODE, answers,
+        AGING, CLASS, ERROR_CODE, LAGGING_SOURCE, OUTCOME, REASON, REPLAY_RESULT, RESOLUTION, RESULT, ROUTE,
+        SOURCE, STAGE, STATE, STATUS, TRANSACTION_STAGE, VERSION, WARNING_CODE, answers,
     },
     metric::{
         Kind, Metric,
@@ -63,6 +63,7 @@ pub const METRICS: &[Metric] = &[
     Store.counter(BATCH_SPLITS, "Batches halved because the store refused them.", &[]),
     Store.counter(STORE_ERRORS, "Calls to the store that failed.", &[CLASS]),
     Store.counter(RETRIES, "Calls to the store that were tried again.", &[STAGE]),
+    Store.counter(EXPIRED, "Rows that this process has deleted because they were kept as long as ORDER_RETENTION, DEAD_LETTER_RETENTION and HISTORY_RETENTION say.", &[AGING]),
     Store.gauge(POOL_CONNECTIONS, None, "Connections to the store: held by a call, or open and waiting for one.", &[STATE]).present(WhenRead),
     Store.gauge(AVAILABLE_BYTES, Some(Unit::Bytes), "Bytes that may still be written to the file system of the SQLite file; PostgreSQL's disk can not be seen from here.", &[]).present(WhenRead),
 
@@ -113,6 +114,7 @@ pub(super) const COMMIT_DURATION: &str = "orderbox_commit_duration_seconds";
 pub(super) const BATCH_SPLITS: &str = "orderbox_batch_splits_total";
 pub(super) const STORE_ERRORS: &str = "orderbox_store_errors_total";
 pub(super) const RETRIES: &str = "orderbox_retries_total";
+pub(super) const EXPIRED: &str = "orderbox_expired_total";
 pub(super) const POOL_CONNECTIONS: &str = "orderbox_store_pool_connections";
 pub(super) const AVAILABLE_BYTES: &str = "orderbox_store_available_bytes";
 pub(super) const HTTP_REQUEST_DURATION: &str = "orderbox_http_request_duration_seconds";

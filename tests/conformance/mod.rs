@@ -5,6 +5,7 @@ mod browse;
 mod connect;
 mod desk;
 mod document;
+mod expire;
 pub(crate) mod fixture;
 mod gaps;
 mod index;

@@ -69,6 +69,11 @@ fn remove_left_folders() {
     }
 }
 
+/// A program that comes with the server.
+pub(crate) fn tool(name: &str) -> Option<std::path::PathBuf> {
+    program(name, &PLACES)
+}
+
 impl Server {
     /// Starts a server for one test, which may stop, kill or pause it. `None` when PostgreSQL is not installed.
     pub(crate) async fn start(settings: &[&str]) -> Option<Self> {

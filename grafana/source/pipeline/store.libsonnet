@@ -58,4 +58,13 @@ local query = panel.query;
     'eps',
     [query(expr.rate('orderbox_warnings_total', 'code'), '{{code}}')]
   ),
+  panel.lines(
+    'Deleted for their age',
+    |||
+      Rows that were deleted because they were as old as ORDER_RETENTION, DEAD_LETTER_RETENTION and HISTORY_RETENTION say. 0 while none of
+      these is set, and a step once a minute at most while one is.
+    |||,
+    'eps',
+    [query(expr.rate('orderbox_expired_total', 'what'), '{{what}}')]
+  ),
 ]

@@ -17,6 +17,16 @@ pub(super) fn written_out(literal: &str) -> Cow<'_, str> {
         .map_or(Cow::Borrowed(literal), Cow::Owned)
 }
 
+/// What PostgreSQL prints of a decimal that it was given as [`written_out`]: that, but for the sign of a zero.
+pub(in crate::store) fn printed_decimal(literal: &str) -> String {
+    let plain = written_out(literal);
+    plain
+        .strip_prefix('-')
+        .filter(|rest| rest.bytes().all(|byte| matches!(byte, b'0' | b'.')))
+        .unwrap_or(&plain)
+        .to_owned()
+}
+
 /// `length` digits, the first of them not 0, of which `decimals` stand behind the point until the exponent moves it;
 /// `None` when the result would be too long.
 fn plain(

@@ -1,5 +1,5 @@
 use sqlx::{
-    SqlStr,
+    PgConnection, SqlStr,
     migrate::{Migration, MigrationType, Migrator},
 };
 
@@ -14,9 +14,10 @@ const ALL: &[(&str, &str)] = &[
 ];
 
 /// Runs what a database lacks. (The macro of sqlx that reads the folder would have its drivers built a second time.)
-pub(super) fn migrator() -> Migrator {
+pub(super) async fn run(connection: &mut PgConnection) -> sqlx::Result<()> {
     let migration = |((description, sql), version): (&(&'static str, &'static str), i64)| {
         Migration::new(version, (*description).into(), MigrationType::Simple, SqlStr::from_static(sql), false)
     };
-    Migrator::with_migrations(ALL.iter().zip(1..).map(migration).collect())
+    let migrator = Migrator::with_migrations(ALL.iter().zip(1..).map(migration).collect());
+    Ok(migrator.run_direct(None, connection, false).await?)
 }

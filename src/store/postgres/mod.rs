@@ -2,8 +2,10 @@
 
 mod browse;
 mod children;
+mod copy;
 mod decimal;
 mod desk;
+mod expire;
 mod gaps;
 mod migrations;
 mod orders;
@@ -12,6 +14,7 @@ mod read;
 mod record;
 mod report;
 mod settle;
+mod target;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,11 +26,12 @@ use sqlx::{
 };
 
 use self::settle::Settled;
+pub(super) use self::{decimal::printed_decimal, target::Target};
 use super::{
-    AT_LENGTH, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary,
-    FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message, OpenLetter,
-    Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store, StoreStatus,
-    StoredDocument, Stretch,
+    AT_LENGTH, Aged, Aging, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
+    DeadLetterSummary, FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message,
+    OpenLetter, Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store,
+    StoreStatus, StoredDocument, Stretch,
     cause::Cause,
     error::Failure,
     ledger::Shards,
@@ -161,8 +165,8 @@ impl Store for Postgres {
         let (mut lease, warnings) = self.at_length.bounded(self.timeout, "prepare", asked).await?;
         self.at_length
             .bounded(AT_LENGTH, "prepare", async {
-                let migrated = migrations::migrator().run_direct(None, &mut *lease, false).await;
-                lease.end(migrated.map_err(sqlx::Error::from)).await?;
+                let prepared = prepare::schema(&mut lease).await;
+                lease.end(prepared).await?;
                 Ok(warnings)
             })
             .await
@@ -283,6 +287,15 @@ impl Store for Postgres {
             .await?;
         self.dead_bytes.tidied(bytes);
         Ok(())
+    }
+
+    async fn aged(&self, what: Aging, age: Duration, after: i64, limit: usize) -> Result<Aged> {
+        call!(self.readers, expire::aged(what, age.as_secs_f64(), after, limit))
+    }
+
+    async fn expire(&self, what: Aging, age: Duration, ids: &[i64]) -> Result<u64> {
+        let shard = self.shards.take();
+        call!(self.readers, BEGIN, expire::expire(what, age.as_secs_f64(), ids, shard.number()))
     }
 
     fn connections(&self) -> Connections {

@@ -1,6 +1,7 @@
 use sqlx::PgConnection;
 
-use super::column;
+use super::{column, copy, migrations};
+use crate::store::{cause::Unknown, copy::Mark};
 
 const SELECT_SETTINGS: &str = "
     SELECT current_setting('server_version_num')::integer, current_setting('server_version'),
@@ -32,6 +33,18 @@ pub(super) async fn server(connection: &mut PgConnection) -> sqlx::Result<Server
         encoding: column(&row, 4)?,
         database: column(&row, 5)?,
     })
+}
+
+/// Brings the schema up to date for a service.
+pub(super) async fn schema(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let mark = copy::mark(connection).await?;
+    if let Some(Mark { finished: false, .. }) = mark {
+        let reason = "the database is the target of an `orderbox copy` that has not come to its end: run the same copy again";
+        return Err(Unknown(reason.to_owned()).into());
+    }
+    migrations::run(connection).await?;
+    // From now on it is no copy of anything.
+    if mark.is_some() { copy::drop_mark(connection).await } else { Ok(()) }
 }
 
 impl Server {

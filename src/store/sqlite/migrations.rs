@@ -60,7 +60,8 @@ fn noted(connection: &Connection) -> Result<i64, Cause> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-fn has(connection: &Connection, table: &str) -> Result<bool, Cause> {
+/// Whether there is such a table.
+pub(super) fn has(connection: &Connection, table: &str) -> Result<bool, Cause> {
     Ok(connection.query_row(TABLE, [table], |_| Ok(())).optional()?.is_some())
 }
 

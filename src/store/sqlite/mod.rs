@@ -3,8 +3,10 @@
 mod browse;
 mod children;
 mod column;
+mod copy;
 mod date;
 mod desk;
+mod expire;
 mod gaps;
 mod migrations;
 mod orders;
@@ -27,12 +29,13 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub(super) use self::copy::Source;
 use self::session::{Settings, SqliteSession};
 use super::{
-    AT_LENGTH, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary,
-    FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message, OpenLetter,
-    Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store, StoreStatus,
-    StoredDocument, Stretch,
+    AT_LENGTH, Aged, Aging, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
+    DeadLetterSummary, FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message,
+    OpenLetter, Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store,
+    StoreStatus, StoredDocument, Stretch,
     error::Failure,
     ledger::Shards,
     pool::{Pool, Session, call},
@@ -205,6 +208,15 @@ impl Store for Sqlite {
 
     async fn gaps(&self, limit: usize) -> Result<(i64, Vec<GapReport>)> {
         call!(self.readers, BEGIN_READ, gaps::gaps(limit))
+    }
+
+    async fn aged(&self, what: Aging, age: Duration, after: i64, limit: usize) -> Result<Aged> {
+        call!(self.readers, expire::aged(what, age.as_secs_f64(), after, limit))
+    }
+
+    async fn expire(&self, what: Aging, age: Duration, ids: &[i64]) -> Result<u64> {
+        let shard = self.shards.take();
+        call!(self.writer, BEGIN_WRITE, expire::expire(what, age.as_secs_f64(), ids, shard.number()))
     }
 
     fn connections(&self) -> Connections {
