@@ -13,6 +13,7 @@ mod desk;
 mod faults;
 mod gaps;
 mod guarantees;
+mod jetstream;
 mod ledger;
 mod loadtest;
 mod log;
