@@ -7,7 +7,7 @@ use async_nats::{
     jetstream::{AckKind, consumer::pull::BatchConfig},
 };
 use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use tokio::time::{sleep, timeout};
 
 use super::session::{Session, Trouble};
@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// When what did not find room is delivered again: long before the ack wait.
 const SOON: Duration = Duration::from_secs(1);
+
+/// How long the server may take to end the deliveries.
+const STOP: Duration = Duration::from_secs(2);
 
 /// What the server says of a message that is larger than the bytes that were asked for.
 const TOO_LARGE: &str = "Message Size Exceeds MaxBytes";
@@ -160,16 +163,21 @@ impl Pull {
         }
     }
 
-    /// Ends the deliveries to this process, and gives back at once what came and was not taken.
+    /// Ends the deliveries to this process, and gives back at once what came and was not taken: what nobody takes or gives back
+    /// comes again only after the ack wait.
     pub(super) async fn stop(mut self, session: &Session) {
-        if self.deliveries.unsubscribe().await.is_err() {
-            return;
-        }
-        while let Some(Some(message)) = self.deliveries.next().now_or_never() {
-            if let (Some(reply), None | Some(StatusCode::OK)) = (message.reply, message.status) {
-                let again: Bytes = AckKind::Nak(None).into();
-                drop(session.client.publish(reply, again).await);
+        let given_back = async {
+            // Ends the deliveries at the server; those that are on their way still come.
+            self.deliveries.drain().await.ok()?;
+            while let Some(message) = self.deliveries.next().await {
+                if let (Some(reply), None | Some(StatusCode::OK)) = (message.reply, message.status) {
+                    let again: Bytes = AckKind::Nak(None).into();
+                    session.client.publish(reply, again).await.ok()?;
+                }
             }
-        }
+            Some(())
+        };
+        // What is not given back when this fails, as on a link that takes nothing, comes again all the same.
+        drop(timeout(STOP, given_back).await);
     }
 }
