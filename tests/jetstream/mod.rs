@@ -1,8 +1,11 @@
 //! JetStream as a source, with real servers and the binary that users run.
 
 mod acks;
+mod cluster;
 mod consumer;
 mod flow;
+mod migration;
+mod publish;
 
 use crate::support::{database::Database, nats_server::NatsServer, orderbox::Orderbox};
 

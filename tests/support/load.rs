@@ -49,6 +49,13 @@ impl Load {
         service.spawn("publish", &self.arguments().iter().map(String::as_str).collect::<Vec<_>>())
     }
 
+    /// Begins to publish to a place of its own.
+    pub(crate) fn start_to(self, service: &Orderbox, to: &str) -> Process {
+        let arguments = self.arguments();
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).chain(["--to", to]).collect();
+        service.spawn("publish-elsewhere", &arguments)
+    }
+
     fn arguments(self) -> Vec<String> {
         let [count, broken, seed] = [self.count.to_string(), BROKEN.to_string(), self.seed.to_string()];
         let fixed = ["publish", "--count", &count, "--broken", &broken, "--items", "1", "--seed", &seed];
