@@ -228,7 +228,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_count_that_is_given_up_is_left_alone_as_long_as_one_that_took_its_time() {
         let store = Arc::<TestStore>::default();
-        let figures = StoreFigures::new(Arc::clone(&store) as _, None);
+        let figures = StoreFigures::new(Arc::clone(&store) as _, Vec::new());
         store.pause();
         let began = Instant::now();
         let counted = async || figures.ask().await.expect("the status is read").dead_letters.is_some();
