@@ -1,11 +1,11 @@
-//! orderbox takes raw order messages from NATS Streaming (STAN) or HTTP, writes each one down before it
+//! orderbox takes raw order messages from JetStream, NATS Streaming (STAN) or HTTP, writes each one down before it
 //! looks at it, and turns it into an order that anyone can read, or into a dead letter.
 //!
 //! ```text
-//! STAN ─┐                                  ┌─ orders, deliveries, payments, items ──> cache ──> GET /order
-//! HTTP ─┴─> inbox (raw bytes, committed) ──┤   (one transaction settles a batch)
-//!                                          └─ dead_letters (raw bytes + every error)
-//!       ack <── only after that transaction ──────────┘
+//!    STAN ─┐                                  ┌─ orders, deliveries, payments, items ──> cache ──> GET /order
+//!    HTTP ─┼─> inbox (raw bytes, committed) ──┤   (one transaction settles a batch)
+//! JetStr. ─┘                                  └─ dead_letters (raw bytes + every error)
+//!          ack <── only after that transaction ──────────┘
 //! ```
 //!
 //! In the order in which data flows:

@@ -66,6 +66,19 @@ local query = panel.query;
     |||,
     'short',
     [query('sum(increase(%s[$__rate_interval]))' % expr.of('orderbox_sequence_gaps_total'), 'gaps')],
-    width=24
+    width=12
   ) + panel.limits([[null, 'green'], [0.001, 'red']]),
+  panel.lines(
+    'Brokers that answer',
+    |||
+      1 while NATS Streaming, or JetStream, answers; of several instances the worst. While one does not, nothing new comes from it and
+      nothing is lost: `/healthz` says why. What is not configured is not drawn.
+    |||,
+    'short',
+    [
+      query('min(%s)' % expr.of('orderbox_stan_connected'), 'stan'),
+      query('min(%s)' % expr.of('orderbox_jetstream_connected'), 'jetstream'),
+    ],
+    width=12
+  ),
 ]
