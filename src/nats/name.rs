@@ -19,12 +19,12 @@ pub fn filter(value: &str) -> Result<(), &'static str> {
     }
     printing(value)?;
     let tokens: Vec<&str> = value.split('.').collect();
-    let (last, others) = tokens.split_last().expect("splitting gives one part at least");
+    let (_, others) = tokens.split_last().expect("splitting gives one part at least");
     if tokens.contains(&"") {
         Err("must not begin or end with a dot or have two in a row")
     } else if tokens.iter().any(|token| token.len() > 1 && token.contains(['*', '>'])) {
         Err("may contain * and > as whole tokens only")
-    } else if others.contains(&">") && *last != "" {
+    } else if others.contains(&">") {
         Err("may contain > at its end only")
     } else {
         Ok(())
