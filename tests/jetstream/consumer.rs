@@ -128,6 +128,26 @@ async fn a_consumer_that_was_removed_is_made_anew_and_what_comes_again_changes_n
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_hangs_is_told_by_the_age_of_its_last_answer_and_read_again_when_it_goes_on() {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let mut service = reading(&database, &server, &[]).await;
+    service.until_status("/healthz", 200).await;
+    service.ok(&["publish", "--count", "5", "--seed", "84"]);
+    // Its connection stays, and says nothing of it.
+    server.pause(0);
+    reason(&service, "").await;
+    assert!(service.log().contains("jetstream does not work"), "{}", service.log());
+    assert_eq!(service.metric("orderbox_jetstream_connected").await, Some(0.0));
+    server.resume(0);
+    service.until_status("/healthz", 200).await;
+    service.ok(&["publish", "--count", "5", "--seed", "85"]);
+    until_all_is_acked(&server).await;
+    assert_eq!(database.number("SELECT count(*) FROM orders").await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_that_discard_unread_messages_are_warned_about() {
     let Some(server) = NatsServer::start().await else { return };
     let Some(database) = Database::sqlite() else { return };

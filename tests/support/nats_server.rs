@@ -84,6 +84,15 @@ impl NatsServer {
         self.nodes[node].process = None;
     }
 
+    /// Stops a node without closing anything (SIGSTOP), until [`NatsServer::resume`].
+    pub(crate) fn pause(&self, node: usize) {
+        self.nodes[node].process.as_ref().expect("the node runs").pause();
+    }
+
+    pub(crate) fn resume(&self, node: usize) {
+        self.nodes[node].process.as_ref().expect("the node runs").signal("CONT");
+    }
+
     /// Starts a node again on the same ports and folder, and waits until it answers.
     pub(crate) async fn restart(&mut self, node: usize) {
         self.launch(node);
