@@ -152,11 +152,12 @@ impl JetStreamSource {
             self.take(&message, wait, inbox)
         };
         let trouble = tokio::select! {
+            // Deliveries come last: at full rate they are always ready, and nothing behind them would have its turn.
             biased;
             () = stop.cancelled() => None,
-            trouble = pull.run(session, inbox, take) => Some(trouble),
             trouble = session.look(&self.upstream) => Some(trouble),
             never = self.judge(session) => match never {},
+            trouble = pull.run(session, inbox, take) => Some(trouble),
         };
         if trouble.is_none() {
             pull.stop(session).await;
