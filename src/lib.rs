@@ -1,11 +1,11 @@
-//! orderbox takes raw order messages from NATS Streaming (STAN) or HTTP, writes each one down before it
+//! orderbox takes raw order messages from JetStream, NATS Streaming (STAN) or HTTP, writes each one down before it
 //! looks at it, and turns it into an order that anyone can read, or into a dead letter.
 //!
 //! ```text
-//! STAN ─┐                                  ┌─ orders, deliveries, payments, items ──> cache ──> GET /order
-//! HTTP ─┴─> inbox (raw bytes, committed) ──┤   (one transaction settles a batch)
-//!                                          └─ dead_letters (raw bytes + every error)
-//!       ack <── only after that transaction ──────────┘
+//!    STAN ─┐                                  ┌─ orders, deliveries, payments, items ──> cache ──> GET /order
+//!    HTTP ─┼─> inbox (raw bytes, committed) ──┤   (one transaction settles a batch)
+//! JetStr. ─┘                                  └─ dead_letters (raw bytes + every error)
+//!          ack <── only after that transaction ──────────┘
 //! ```
 //!
 //! In the order in which data flows:
@@ -15,7 +15,7 @@
 //! | [`app`] | wires the stages and stops them in order |
 //! | [`config`], [`cli`] | the settings and their checks; one file a command |
 //! | [`order`] | what counts as an order: a pure function of the bytes |
-//! | [`stan`] | a NATS Streaming client, a library of its own |
+//! | [`nats`], [`stan`] | a NATS connection; a NATS Streaming client, a library of its own |
 //! | [`source`] | hands over deliveries; holds the contract of acks |
 //! | [`inbox`] | knows what is under way, commits what queues up |
 //! | [`worker`] | validates, settles a batch, publishes, acks |
@@ -39,6 +39,7 @@ pub mod fuzzing;
 pub mod http;
 pub mod inbox;
 mod link;
+pub mod nats;
 mod open_files;
 pub mod order;
 mod panics;

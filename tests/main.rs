@@ -16,6 +16,7 @@ mod faults;
 mod gaps;
 mod guarantees;
 mod instances;
+mod jetstream;
 mod ledger;
 mod loadtest;
 mod log;

@@ -15,6 +15,7 @@ use orderbox::{
 use crate::support::{
     database::{Database, WriteLock},
     expected::Expected,
+    load::outcomes,
     orderbox::{Orderbox, on_each_store},
     stan_server::{StanServer, eventually},
 };
@@ -131,10 +132,4 @@ async fn copies_of_a_message_that_waits_for_the_store_are_dropped_and_it_is_proc
 /// What tells a message of the channel from every other.
 fn identity(message: &Message) -> (u64, i64) {
     (message.sequence, message.timestamp_ns)
-}
-
-/// How many messages have had this outcome.
-async fn outcomes(database: &Database, outcome: &str) -> i64 {
-    let sum = "SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM ledger";
-    database.number(&format!("{sum} WHERE outcome = '{outcome}'")).await
 }

@@ -13,9 +13,9 @@ use crate::{
     config::{RetentionSettings, Settings},
     http,
     inbox::{Budget, InFlight, Inbox, Writer},
-    link, open_files,
+    link, nats, open_files,
     signals::Signals,
-    source::{self, HttpSource, Source, StanSource},
+    source::{self, HttpSource, JetStreamSource, Source, StanSource},
     store::{self, Aging, Pauses, Store},
     telemetry::{Board, Metrics, Part, Upstream, watch_store},
     worker::{Recovery, Worker},
@@ -36,6 +36,9 @@ pub enum StartError {
     /// The settings of NATS Streaming.
     #[error(transparent)]
     Stan(#[from] source::StanSettingsError),
+    /// The settings of JetStream.
+    #[error(transparent)]
+    JetStream(#[from] nats::OptionsError),
     /// The address to listen on.
     #[error("HTTP_ADDR {addr}: {cause}; stop what listens there or choose another address")]
     Listen {
@@ -76,18 +79,14 @@ pub async fn serve(settings: &Settings) -> Result<Ended, StartError> {
     let store = store::connect(database, &options)?;
     let board = Board::default();
     let metrics = Metrics::install();
-    let stan = StanSource::new(&settings.stan, &settings.nats, || {
-        metrics.with_stan();
-        board.register("stan", None)
-    })?;
-    let upstream = stan.as_ref().map(|stan| stan.upstream().clone());
-    let sources = stan.map(|stan| Box::new(stan) as Box<dyn Source>).into_iter().collect();
+    let Sources { sources, upstreams } = Sources::of(settings, &board, &metrics)?;
     let addr = settings.http.addr;
     let listener = TcpListener::bind(addr).await.map_err(|cause| StartError::Listen { addr, cause })?;
     let addr = listener.local_addr().unwrap_or(addr);
     tracing::info!(store = store.kind(), "listening on http://{addr}/");
     let tokens = link::tokens(&settings.http, addr);
-    let (mut service, recovery) = Service::start(settings, store, board, metrics, upstream, listener, tokens);
+    let (mut service, recovery) =
+        Service::start(settings, store, board, metrics, upstreams, listener, tokens);
     let failed = tokio::select! {
         biased;
         () = signals.next() => false,
@@ -117,6 +116,36 @@ pub async fn serve(settings: &Settings) -> Result<Ended, StartError> {
         ),
     }
     Ok(Ended::Unfinished)
+}
+
+/// All that the settings say is read from, beside HTTP.
+struct Sources {
+    sources: Vec<Box<dyn Source>>,
+    upstreams: Vec<Upstream>,
+}
+
+impl Sources {
+    fn of(settings: &Settings, board: &Board, metrics: &Metrics) -> Result<Self, StartError> {
+        let Settings { stan, jetstream, nats, limits, store, .. } = settings;
+        let mut all = Self { sources: Vec::new(), upstreams: Vec::new() };
+        let stan = StanSource::new(stan, nats, || {
+            metrics.with_stan();
+            board.register("stan", None)
+        })?;
+        if let Some(stan) = stan {
+            all.upstreams.push(stan.upstream().clone());
+            all.sources.push(Box::new(stan));
+        }
+        let jetstream = JetStreamSource::new(jetstream, nats, limits, store, || {
+            metrics.with_jetstream();
+            board.register("jetstream", None)
+        })?;
+        if let Some(jetstream) = jetstream {
+            all.upstreams.push(jetstream.upstream().clone());
+            all.sources.push(Box::new(jetstream));
+        }
+        Ok(all)
+    }
 }
 
 /// The running stages and what stops each.
@@ -154,7 +183,7 @@ impl Service {
         store: Arc<dyn Store>,
         board: Board,
         metrics: Metrics,
-        upstream: Option<Upstream>,
+        upstreams: Vec<Upstream>,
         listener: TcpListener,
         tokens: http::Tokens,
     ) -> (Self, Recovery) {
@@ -194,7 +223,7 @@ impl Service {
             board: board.clone(),
             store_health: store_health.clone(),
             metrics: metrics.clone(),
-            upstream,
+            upstreams,
             tokens,
             max_message_bytes: limits.max_message_bytes.as_usize(),
             limits: http_limits(settings),

@@ -39,7 +39,10 @@ Examples:
   curl 'http://127.0.0.1:8080/order?order_uid=b563feb7b2b84b6test'
 
   # read the STAN channel `orders` as well
-  STAN_URL=nats://127.0.0.1:4222 orderbox";
+  STAN_URL=nats://127.0.0.1:4222 orderbox
+
+  # read the subject `orders` of the JetStream stream `ORDERS` as well
+  JETSTREAM_URL=nats://127.0.0.1:4222 orderbox";
 
 #[derive(Debug, Subcommand)]
 enum Command {

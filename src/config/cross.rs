@@ -3,7 +3,7 @@
 use super::{Findings, Settings};
 
 pub(crate) fn check(settings: &Settings, findings: &mut Findings) {
-    let Settings { store, stan, nats, limits, .. } = settings;
+    let Settings { store, stan, jetstream, nats, limits, .. } = settings;
     if stan.url.is_some() && stan.ack_wait <= store.timeout {
         findings.error(
             "STAN_ACK_WAIT",
@@ -29,15 +29,15 @@ pub(crate) fn check(settings: &Settings, findings: &mut Findings) {
             "Raise STAN_MAX_IN_FLIGHT to several times BATCH_SIZE, or lower BATCH_SIZE",
         );
     }
-    if stan.url.is_none() {
+    if stan.url.is_none() && jetstream.url.is_none() {
         let files = [("NATS_CREDS", &nats.creds), ("NATS_CA", &nats.ca)];
         for (setting, file) in files.into_iter().filter_map(|(setting, file)| Some((setting, file.as_ref()?)))
         {
             findings.warn(
                 setting,
                 file.display(),
-                "is without effect: STAN_URL is not set, so there is no broker to connect to",
-                format!("Set STAN_URL, or unset {setting}"),
+                "is without effect: neither STAN_URL nor JETSTREAM_URL is set, so there is no broker to connect to",
+                format!("Set STAN_URL or JETSTREAM_URL, or unset {setting}"),
             );
         }
     }
@@ -94,9 +94,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let file = folder.path().join("ca.pem");
         std::fs::write(&file, "-----BEGIN CERTIFICATE-----\n").expect("write");
-        expect_warning(
-            &["--nats-ca", file.to_str().expect("UTF-8")],
-            "is without effect: STAN_URL is not set",
-        );
+        let ca = file.to_str().expect("UTF-8");
+        expect_warning(&["--nats-ca", ca], "is without effect: neither STAN_URL nor JETSTREAM_URL is set");
+        expect_fine(&["--nats-ca", ca, "--jetstream-url", "tls://h"]);
     }
 }

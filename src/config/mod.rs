@@ -9,6 +9,7 @@ mod environment;
 mod findings;
 mod http;
 mod http_limits;
+mod jetstream;
 mod limits;
 mod log;
 mod nats;
@@ -25,6 +26,7 @@ pub use findings::{Finding, Findings};
 pub use http::HttpSettings;
 pub(crate) use http::{DEFAULT_ADDR, address};
 pub use http_limits::HttpLimitSettings;
+pub use jetstream::JetStreamSettings;
 pub use limits::{DEFAULT_MAX_MESSAGE_BYTES, LimitSettings};
 pub use log::{LogFormat, LogSettings};
 pub use nats::NatsSettings;
@@ -44,6 +46,9 @@ pub struct Settings {
     /// The subscription to NATS Streaming.
     #[command(flatten)]
     pub stan: StanSettings,
+    /// The consumer of NATS JetStream.
+    #[command(flatten)]
+    pub jetstream: JetStreamSettings,
     /// Credentials and certificates of the broker.
     #[command(flatten)]
     pub nats: NatsSettings,
@@ -83,6 +88,7 @@ impl Settings {
         let mut findings = Findings::default();
         self.store.check(&mut findings);
         self.stan.check(&mut findings);
+        self.jetstream.check(&mut findings);
         self.nats.check(&mut findings);
         self.http.check(&mut findings);
         self.http_limits.check(&mut findings);
@@ -128,6 +134,7 @@ mod tests {
         let args = [
             "--database-url=postgres://u:s3cret@h/db",
             "--stan-url=nats://s3cret@h",
+            "--jetstream-url=nats://s3cret@h",
             "--admin-token=s3cret",
             "--publish-token=s3cret",
         ];

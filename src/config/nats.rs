@@ -2,9 +2,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::stan;
+use crate::nats;
 
-use super::Findings;
+use super::{Findings, SecretUrl};
 
 /// How to prove to a NATS server who we are, and how to know that it is the right one.
 #[derive(Debug, Clone, Args)]
@@ -20,15 +20,20 @@ pub struct NatsSettings {
 }
 
 impl NatsSettings {
-    /// `options` with the credentials and certificates of these settings.
-    pub fn secure(&self, mut options: stan::Options) -> stan::Options {
+    /// How to reach these servers.
+    ///
+    /// # Errors
+    /// When the addresses can't work.
+    pub fn options(&self, servers: &SecretUrl) -> Result<nats::Options, nats::OptionsError> {
+        let addresses = servers.list();
+        let mut options = nats::Options::new(addresses.iter().map(SecretUrl::expose))?;
         if let Some(file) = &self.creds {
             options = options.credentials(file);
         }
         if let Some(file) = &self.ca {
             options = options.root_certificates(file);
         }
-        options
+        Ok(options)
     }
 
     pub(crate) fn check(&self, findings: &mut Findings) {
@@ -50,6 +55,44 @@ impl NatsSettings {
                 "a file of PEM certificates",
             );
         }
+    }
+}
+
+/// The longest name of a broker that is part of messages' identities, which are stored: they must not grow without bound.
+pub(super) const LONGEST_NAME: usize = 128;
+
+/// What `setting` holds must be a list of NATS servers.
+pub(super) fn check_urls(setting: &'static str, list: &SecretUrl, findings: &mut Findings) {
+    for (url, number) in list.list().iter().zip(1..) {
+        if let Err(reason) = nats::check_address(url.expose()) {
+            findings.error(
+                setting,
+                list,
+                format!("is no list of NATS servers: address {number} {reason}"),
+                "Write nats://HOST:4222 or tls://USER:PASSWORD@HOST:4222 (special characters percent-encoded), \
+                 comma-separated for several servers",
+            );
+        }
+    }
+}
+
+/// Turns what is known of the rule that a name breaks into findings about the setting.
+pub(super) fn check_name(
+    setting: &'static str,
+    name: &str,
+    broken: Option<&'static str>,
+    findings: &mut Findings,
+) {
+    if let Some(rule) = broken {
+        findings.error(setting, name, rule, format!("Set {setting} to a name of letters, digits and `_`"));
+    }
+    if name.len() > LONGEST_NAME {
+        findings.error(
+            setting,
+            name,
+            format!("is longer than {LONGEST_NAME} bytes"),
+            format!("Use at most {LONGEST_NAME} bytes"),
+        );
     }
 }
 

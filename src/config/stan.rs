@@ -4,7 +4,11 @@ use clap::Args;
 
 use crate::stan::{self, InvalidName, name};
 
-use super::{Findings, NatsSettings, SecretUrl, units};
+use super::{
+    Findings, NatsSettings, SecretUrl,
+    nats::{check_name, check_urls},
+    units,
+};
 
 /// The subscription to NATS Streaming.
 #[derive(Debug, Clone, Args)]
@@ -63,9 +67,6 @@ const DURABLE: &str = "orderbox";
 const ACK_WAIT: Duration = Duration::from_secs(30);
 const MAX_IN_FLIGHT: u32 = 8192;
 
-/// The names become part of each message's identity, which is stored: they must not grow without bound.
-const LONGEST_NAME: usize = 128;
-
 impl StanSettings {
     /// The client id to connect with. One made for a member of a queue group is new at every call: ask once.
     pub fn client_id(&self) -> String {
@@ -85,15 +86,12 @@ impl StanSettings {
     /// When the settings can't work.
     pub fn options(&self, nats: &NatsSettings) -> Result<Option<stan::Options>, stan::OptionsError> {
         let Some(url) = &self.url else { return Ok(None) };
-        let addresses = url.list();
-        let addresses = addresses.iter().map(SecretUrl::expose);
-        let options = stan::Options::new(addresses, &self.cluster_id, &self.client_id())?;
-        Ok(Some(nats.secure(options)))
+        Ok(Some(stan::Options::over(nats.options(url)?, &self.cluster_id, &self.client_id())?))
     }
 
     pub(crate) fn check(&self, findings: &mut Findings) {
         match &self.url {
-            Some(url) => check_urls(url, findings),
+            Some(url) => check_urls("STAN_URL", url, findings),
             None => self.warn_of_unused(findings),
         }
         self.check_names(findings);
@@ -122,14 +120,17 @@ impl StanSettings {
 
     fn check_names(&self, findings: &mut Findings) {
         let in_group = self.queue_group.is_some();
-        check_name(findings, "STAN_CLUSTER_ID", &self.cluster_id, name::cluster_id(&self.cluster_id));
-        check_name(findings, "STAN_CHANNEL", &self.channel, name::channel(&self.channel));
+        let mut check = |setting, name: &str, checked: Result<(), InvalidName>| {
+            check_name(setting, name, checked.err().map(|invalid| invalid.rule()), findings);
+        };
+        check("STAN_CLUSTER_ID", &self.cluster_id, name::cluster_id(&self.cluster_id));
+        check("STAN_CHANNEL", &self.channel, name::channel(&self.channel));
         if let Some(id) = &self.client_id {
-            check_name(findings, "STAN_CLIENT_ID", id, name::client_id(id));
+            check("STAN_CLIENT_ID", id, name::client_id(id));
         }
-        check_name(findings, "STAN_DURABLE", &self.durable, name::durable(&self.durable, in_group));
+        check("STAN_DURABLE", &self.durable, name::durable(&self.durable, in_group));
         if let Some(group) = &self.queue_group {
-            check_name(findings, "STAN_QUEUE_GROUP", group, name::queue_group(group));
+            check("STAN_QUEUE_GROUP", group, name::queue_group(group));
         }
         if !in_group && self.durable.contains('-') {
             findings.warn(
@@ -160,40 +161,6 @@ impl StanSettings {
                 "Set STAN_MAX_IN_FLIGHT to 1 or more, such as 8192",
             );
         }
-    }
-}
-
-fn check_urls(list: &SecretUrl, findings: &mut Findings) {
-    for (url, number) in list.list().iter().zip(1..) {
-        if let Err(reason) = stan::check_address(url.expose()) {
-            findings.error(
-                "STAN_URL",
-                list,
-                format!("is no list of NATS servers: address {number} {reason}"),
-                "Write nats://HOST:4222 or tls://USER:PASSWORD@HOST:4222 (special characters percent-encoded), \
-                 comma-separated for several servers",
-            );
-        }
-    }
-}
-
-/// Turns what the STAN client says about a name into findings about the setting.
-fn check_name(findings: &mut Findings, setting: &'static str, name: &str, checked: Result<(), InvalidName>) {
-    if let Err(invalid) = checked {
-        findings.error(
-            setting,
-            name,
-            invalid.rule(),
-            format!("Set {setting} to a name of letters, digits and `_`"),
-        );
-    }
-    if name.len() > LONGEST_NAME {
-        findings.error(
-            setting,
-            name,
-            format!("is longer than {LONGEST_NAME} bytes"),
-            format!("Use at most {LONGEST_NAME} bytes"),
-        );
     }
 }
 

@@ -95,7 +95,7 @@ pub struct Api {
     /// This process's metrics.
     pub metrics: Metrics,
     /// The channel that is subscribed to, if any.
-    pub upstream: Option<Upstream>,
+    pub upstreams: Vec<Upstream>,
     /// Who may publish, and administer.
     pub tokens: Tokens,
     /// `MAX_MESSAGE_BYTES`.
@@ -128,7 +128,7 @@ const MAX_UPLOADS: usize = 64;
 impl Shared {
     fn new(api: Api) -> Arc<Self> {
         Arc::new(Self {
-            figures: StoreFigures::new(Arc::clone(&api.store), api.upstream.clone()),
+            figures: StoreFigures::new(Arc::clone(&api.store), api.upstreams.clone()),
             requests: HttpRequests::resolve(),
             feed: Feed::default(),
             lookups: Lookups::new(&api.limits),

@@ -184,7 +184,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Status> {
         unaccounted: store.map(|store| store.unaccounted),
         sources: figures.map(|figures| figures.sources.iter().map(Position::from).collect()),
         gaps: figures.and_then(|figures| figures.gaps.as_ref()).map(|gaps| Gaps {
-            watched: shared.figures.upstream().is_some_and(Upstream::watches_gaps),
+            watched: shared.figures.upstreams().iter().any(Upstream::watches_gaps),
             open: gaps.open,
             latest: gaps.latest.iter().map(Gap::from).collect(),
         }),

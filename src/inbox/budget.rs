@@ -6,6 +6,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Without it 64 MiB would admit endless empty messages.
 const OVERHEAD: usize = 1024;
 
+/// What may be asked for at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// So many messages.
+    pub messages: usize,
+    /// With payloads of so many bytes together.
+    pub bytes: usize,
+}
+
 /// Bounds what is held in memory between a source and the settle: `PIPELINE_BYTES`.
 #[derive(Debug, Clone)]
 pub struct Budget {
@@ -25,6 +34,24 @@ impl Budget {
     #[must_use]
     pub fn messages(&self) -> usize {
         self.capacity / OVERHEAD
+    }
+
+    /// How much a source may ask for now, and again when half of that has come, so that all of it fits whatever its sizes.
+    ///
+    /// A quarter of what is free goes to the payloads and a quarter to the overhead of as many messages. With half of that
+    /// here, 3/4 at least is free, half of which is asked for anew: with the 1/4 that is still to come less than there is.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        let quarter = self.free.available_permits() / 4;
+        Room { messages: quarter / OVERHEAD, bytes: quarter }
+    }
+
+    /// Waits until there is room for a few messages, or for one where there is never room for more.
+    pub async fn until_room(&self) {
+        let few = (4 * OVERHEAD).min(self.capacity);
+        let few = u32::try_from(few).expect("it is 4 KiB at most");
+        // The semaphore is never closed.
+        drop(self.free.acquire_many(few).await);
     }
 
     /// Room for a payload of this length, or `None`. A payload larger than the whole budget is let in when nothing else is
@@ -48,6 +75,32 @@ mod tests {
         assert!(budget.take(0).is_none());
         drop(first);
         assert!(budget.take(0).is_some());
+    }
+
+    #[test]
+    fn what_is_asked_for_by_the_room_fits_though_it_is_asked_for_twice() {
+        let budget = Budget::new(64 * OVERHEAD);
+        let first = budget.room();
+        let mut held = Vec::new();
+        let mut take = |room: Room, share: usize| {
+            for _ in 0..room.messages / share {
+                held.push(budget.take(room.bytes / room.messages).expect("it was asked for by the room"));
+            }
+        };
+        take(first, 2);
+        let second = budget.room();
+        take(first, 2);
+        take(second, 1);
+    }
+
+    #[tokio::test]
+    async fn room_is_there_when_a_few_messages_fit() {
+        let budget = Budget::new(6 * OVERHEAD);
+        let held: Vec<_> = std::iter::from_fn(|| budget.take(0)).collect();
+        assert_eq!(budget.room(), Room { messages: 0, bytes: 0 });
+        let (waited, ()) = tokio::join!(budget.until_room(), async { drop(held) });
+        assert_eq!((waited, budget.room().messages), ((), 1));
+        Budget::new(1).until_room().await;
     }
 
     #[test]

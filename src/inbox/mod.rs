@@ -11,7 +11,7 @@ mod receive;
 mod writer;
 
 pub use batches::Batches;
-pub use budget::Budget;
+pub use budget::{Budget, Room};
 pub use delivery::{Ack, Delivery};
 pub use in_flight::{InFlight, Waiter};
 pub use receive::{Inbox, Missing, Received, SubmitError};

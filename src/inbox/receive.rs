@@ -11,7 +11,7 @@ use crate::{
     telemetry,
 };
 
-use super::{Budget, Delivery, InFlight, batches, in_flight::Entered};
+use super::{Budget, Delivery, InFlight, Room, batches, in_flight::Entered};
 
 /// A message that waits to be committed.
 #[derive(Debug)]
@@ -86,6 +86,17 @@ impl Inbox {
     /// What [`Inbox::miss`] says.
     pub(super) fn missing(&self) -> watch::Receiver<Option<Missing>> {
         self.missing.subscribe()
+    }
+
+    /// How much may be asked for now; see [`Budget::room`].
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.budget.room()
+    }
+
+    /// Waits until there is room for a few messages.
+    pub async fn until_room(&self) {
+        self.budget.until_room().await;
     }
 
     /// Takes a delivery in, or drops it. Never waits.

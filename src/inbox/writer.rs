@@ -175,7 +175,7 @@ impl Writer {
                 self.in_flight.forget(&queued.message.message_id, reason);
                 false
             }
-            SourceKind::Stan | SourceKind::Sample | SourceKind::Replay => true,
+            SourceKind::Stan | SourceKind::JetStream | SourceKind::Sample | SourceKind::Replay => true,
         });
         self.queue.put_back(waiting);
     }

@@ -4,11 +4,14 @@
 
 mod gaps;
 mod http;
+mod jetstream;
 mod look;
+mod refused;
 mod sample;
 mod stan;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -18,6 +21,7 @@ use crate::{
 
 pub use crate::inbox::{Ack, Delivery};
 pub use http::HttpSource;
+pub use jetstream::JetStreamSource;
 pub use sample::sample;
 pub use stan::{StanSettingsError, StanSource};
 
@@ -38,11 +42,16 @@ pub trait Source: Send {
         Ok(())
     }
 
-    /// Reads until `stop`, handing every delivery to `inbox`. It never waits for room: what the inbox has no room for is
-    /// dropped without an ack.
+    /// Reads until `stop`, handing every delivery to `inbox`. What has been delivered never waits for room: what the inbox has
+    /// none for is dropped without an ack.
     async fn run(&mut self, inbox: Inbox, stop: CancellationToken);
 
     /// Called when everything handed over has been settled: sends the acks out, proves that they arrived, and closes. `false`
     /// when that is not proven: nothing is lost, but what was acked may come again.
     async fn finish(&mut self) -> bool;
+}
+
+/// A copy of a payload: a slice would keep the whole network buffer alive for as long as one message of it is held.
+fn own(payload: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(payload)
 }

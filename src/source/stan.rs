@@ -1,7 +1,6 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use thiserror::Error;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +15,7 @@ use crate::{
     telemetry::{self, Part, Upstream},
 };
 
-use super::{Ack, Delivery, Source, gaps::Gaps, look::look_at_end};
+use super::{Ack, Delivery, Source, gaps::Gaps, look::look_at_end, own, refused::Refused};
 
 /// How long the server may leave pings unanswered before the source counts as down: three of them.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -47,10 +46,7 @@ pub struct StanSource {
     was_connecting: bool,
     /// How many deliveries all connections had dropped by then.
     dropped: u64,
-    /// How many deliveries the inbox had no room for since then.
-    refused: u64,
-    /// Whether there were any in the second before.
-    refusing: bool,
+    refused: Refused,
 }
 
 /// Settings that the client refuses.
@@ -96,8 +92,9 @@ impl StanSource {
             failures: 0,
             was_connecting: false,
             dropped: 0,
-            refused: 0,
-            refusing: false,
+            refused: Refused::new(
+                "deliveries do not fit PIPELINE_BYTES and come again after STAN_ACK_WAIT: raise PIPELINE_BYTES or lower STAN_MAX_IN_FLIGHT",
+            ),
         }))
     }
 
@@ -169,21 +166,6 @@ impl StanSource {
             inbox.miss(self.names.missing(gaps));
         }
     }
-
-    /// A full pipeline loses nothing, but what it refuses comes again only after the ack wait: that should not go unseen.
-    fn tell_of_refused(&mut self) {
-        let refused = std::mem::take(&mut self.refused);
-        let begins = refused > 0 && !self.refusing;
-        self.refusing = refused > 0;
-        if begins {
-            tracing::warn!(
-                "deliveries do not fit PIPELINE_BYTES and come again after STAN_ACK_WAIT: raise PIPELINE_BYTES or lower STAN_MAX_IN_FLIGHT"
-            );
-        }
-        let detail =
-            format!("{refused} deliveries of the last second did not fit PIPELINE_BYTES: they come again");
-        self.health.set_details(if self.refusing { vec![detail] } else { Vec::new() });
-    }
 }
 
 #[async_trait]
@@ -215,7 +197,7 @@ impl Source for StanSource {
                     let state = state.borrow().clone();
                     self.judge_gaps(&state, due.elapsed(), &inbox);
                     self.judge(&state);
-                    self.tell_of_refused();
+                    self.refused.tell(&self.health);
                 }
                 never = &mut looking => match never {},
                 message = consumer.next() => {
@@ -228,7 +210,7 @@ impl Source for StanSource {
                         inbox.miss(self.names.missing(gaps));
                     }
                     if inbox.receive(delivery) == Received::Dropped {
-                        self.refused += 1;
+                        self.refused.add();
                     }
                 }
             }
@@ -291,8 +273,7 @@ impl Names {
             channel: Arc::clone(&self.channel),
             sequence: i64::try_from(sequence).unwrap_or(i64::MAX),
             published_at_ns: timestamp_ns,
-            // A copy: a slice would keep the whole network buffer alive for as long as one message of it is held.
-            payload: Bytes::copy_from_slice(&data),
+            payload: own(&data),
         };
         let acker = StanAck { acker, wait: self.ack_wait };
         Delivery { message, acker: Some(Box::new(acker)) }

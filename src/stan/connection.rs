@@ -14,13 +14,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     ack,
     error::{CloseError, ConnectError, Lost, NoAnswer, SubscribeError},
-    nats,
     options::Options,
     ping, proto,
     publish::{self, NotStored, Outcome, Publishing, Window},
     session::{self, Session, unique},
     subscription::{SubscribeOptions, Subscription},
 };
+use crate::nats;
 
 /// The version of the protocol that knows connection ids and pings.
 const PROTOCOL: i32 = 1;
@@ -45,7 +45,7 @@ impl Connection {
         options: &Options,
         dropped: Arc<AtomicU64>,
     ) -> Result<Self, ConnectError> {
-        let client = nats::connect(options, &dropped).await?;
+        let client = nats::connect(&options.nats, &options.client_id, &dropped).await?;
         let broken = |error: async_nats::SubscribeError| ConnectError::NoServer {
             cluster_id: options.cluster_id.clone(),
             reason: NoAnswer::Broken(error.to_string()),

@@ -7,40 +7,20 @@
 //! | [`Lost`] | connect again |
 //! | [`NoAnswer`] | the outcome is unknown: ask again on a new connection |
 
-use std::{io, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use thiserror::Error;
 
 use super::name::InvalidName;
+use crate::nats;
 
 /// Why a connection could not be made. Nothing of it is left behind.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The credentials file can't be used.
-    #[error("the credentials file {} can't be used: {source}", path.display())]
-    Credentials {
-        /// The file.
-        path: PathBuf,
-        /// Unreadable, or without JWT or seed.
-        source: io::Error,
-    },
-    /// The file with the root certificates can't be used.
-    #[error("the root certificates {} can't be used: {source}", path.display())]
-    Certificates {
-        /// The file.
-        path: PathBuf,
-        /// Unreadable, or without a certificate.
-        source: io::Error,
-    },
     /// NATS itself is not reachable, or refuses us.
-    #[error("no connection to NATS at {server}: {source}")]
-    Nats {
-        /// `host:port`.
-        server: String,
-        /// What NATS or the network said.
-        source: async_nats::ConnectError,
-    },
+    #[error(transparent)]
+    Nats(#[from] nats::ConnectError),
     /// NATS is there and nobody answers for the cluster id. A server that is down and a wrong cluster id can't be told
     /// apart: either way nobody listens on the subject.
     #[error(

@@ -9,8 +9,8 @@
 //!     ├─ publishes in a window, one outcome each    publish
 //!     ├─ acks written in order                      ack
 //!     └─ Subscription ── Message, Acker             subscription
-//!   one NATS connection, never remade               nats
-//!   settings, addresses and names, checked before   options, address, name
+//!   one NATS connection, never remade               crate::nats
+//!   settings and names, checked before              options, name
 //!   the messages on the wire                        proto
 //! ```
 //!
@@ -38,14 +38,12 @@
 //! Protocol facts are those of nats-streaming-server 0.25.6 and stan.go 0.10.4, the last releases of both.
 
 mod ack;
-mod address;
 mod connection;
 mod consumer;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod holds;
 pub mod name;
-mod nats;
 mod options;
 mod ping;
 mod proto;
@@ -55,7 +53,6 @@ mod session;
 mod subscription;
 
 pub use ack::Acker;
-pub use address::{InvalidAddress, check_address};
 pub use connection::Connection;
 pub use consumer::{Consumer, State};
 pub use error::{CloseError, ConnectError, Lost, NoAnswer, SubscribeError};

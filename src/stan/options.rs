@@ -1,28 +1,20 @@
 //! How to reach a streaming server, checked when it is written down and not when it is used.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use thiserror::Error;
 
-use super::{
-    address::{InvalidAddress, Server},
-    name::{self, InvalidName},
-};
+use super::name::{self, InvalidName};
+use crate::nats;
 
 /// Where the server is, who we are, and how long to wait.
 ///
 /// Its `Debug` shows no password.
 #[derive(Debug, Clone)]
 pub struct Options {
-    pub(super) servers: Vec<Server>,
+    pub(super) nats: nats::Options,
     pub(super) cluster_id: String,
     pub(super) client_id: String,
-    pub(super) credentials: Option<PathBuf>,
-    pub(super) root_certificates: Option<PathBuf>,
-    pub(super) connect_timeout: Duration,
     pub(super) request_timeout: Duration,
     pub(super) publish_timeout: Duration,
     pub(super) publish_window: usize,
@@ -37,17 +29,9 @@ pub enum OptionsError {
     /// A cluster id or client id that the server would refuse.
     #[error(transparent)]
     Name(#[from] InvalidName),
-    /// No address at all.
-    #[error("no address of a NATS server is given")]
-    NoAddress,
-    /// One of the addresses.
-    #[error("address {number} of the NATS servers {reason}")]
-    Address {
-        /// Which one, from 1. Its text is not repeated: it may hold a password.
-        number: usize,
-        /// What is wrong with it.
-        reason: InvalidAddress,
-    },
+    /// The addresses of the servers.
+    #[error(transparent)]
+    Nats(#[from] nats::OptionsError),
     /// Pings that the protocol can't express.
     #[error(
         "pings every {interval:?} with {max_out} unanswered: the interval must be whole seconds from 1, and at least 2 may go unanswered"
@@ -63,31 +47,25 @@ pub enum OptionsError {
 impl Options {
     /// The largest number of publishes that wait for their ack: as many as the NATS subscription for the acks can hold,
     /// since a dropped ack would be a false time-out.
-    pub const MAX_PUBLISH_WINDOW: usize = super::nats::SUBSCRIPTION_CAPACITY;
+    pub const MAX_PUBLISH_WINDOW: usize = nats::SUBSCRIPTION_CAPACITY;
 
-    /// `addresses` are each `nats://` or `tls://[user:password@]host[:port]`; a user without a password is a token. The port
-    /// is 4222 unless given.
+    /// The addresses are those of [`nats::Options::new`].
     pub fn new(
         addresses: impl IntoIterator<Item: AsRef<str>>,
         cluster_id: &str,
         client_id: &str,
     ) -> Result<Self, OptionsError> {
+        Self::over(nats::Options::new(addresses)?, cluster_id, client_id)
+    }
+
+    /// A client of the streaming server that is reached by way of these NATS servers.
+    pub fn over(nats: nats::Options, cluster_id: &str, client_id: &str) -> Result<Self, OptionsError> {
         name::cluster_id(cluster_id)?;
         name::client_id(client_id)?;
-        let parsed = addresses.into_iter().zip(1..).map(|(address, number)| {
-            Server::parse(address.as_ref()).map_err(|reason| OptionsError::Address { number, reason })
-        });
-        let servers = parsed.collect::<Result<Vec<_>, _>>()?;
-        if servers.is_empty() {
-            return Err(OptionsError::NoAddress);
-        }
         Ok(Self {
-            servers,
+            nats,
             cluster_id: cluster_id.to_owned(),
             client_id: client_id.to_owned(),
-            credentials: None,
-            root_certificates: None,
-            connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(5),
             publish_timeout: Duration::from_secs(30),
             publish_window: 4096,
@@ -97,22 +75,21 @@ impl Options {
         })
     }
 
-    /// The file with the user's JWT and nkey seed (`.creds`). It is read at every connect.
+    /// See [`nats::Options::credentials`].
     pub fn credentials(mut self, file: impl AsRef<Path>) -> Self {
-        self.credentials = Some(file.as_ref().to_owned());
+        self.nats = self.nats.credentials(file);
         self
     }
 
-    /// The PEM file with the root certificates to trust instead of the system's. TLS is then required whatever the
-    /// address says: a certificate that is given and not used would be a false sense of safety.
+    /// See [`nats::Options::root_certificates`].
     pub fn root_certificates(mut self, file: impl AsRef<Path>) -> Self {
-        self.root_certificates = Some(file.as_ref().to_owned());
+        self.nats = self.nats.root_certificates(file);
         self
     }
 
-    /// How long to wait for the NATS handshake, for each address.
+    /// See [`nats::Options::connect_timeout`].
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.connect_timeout = limit;
+        self.nats = self.nats.connect_timeout(limit);
         self
     }
 
@@ -120,6 +97,7 @@ impl Options {
     /// holder of the client id is alive.
     pub fn request_timeout(mut self, limit: Duration) -> Self {
         self.request_timeout = limit;
+        self.nats = self.nats.request_timeout(limit);
         self
     }
 
@@ -159,18 +137,6 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_address_counts_and_a_wrong_one_is_told_by_its_number() {
-        let options =
-            Options::new(["nats://a:1", "tls://u:secret@b:2"], "c", "me").expect("two sound addresses");
-        assert_eq!(format!("{:?}", options.servers), "[nats://a:1, tls://b:2]");
-        assert!(!format!("{options:?}").contains("secret"));
-        let error = Options::new(["a", "nats://u:secret"], "c", "me").expect_err("the port is none");
-        assert!(error.to_string().starts_with("address 2 of the NATS servers "), "{error}");
-        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
-        assert_eq!(Options::new([""; 0], "c", "me").expect_err("none"), OptionsError::NoAddress);
-    }
 
     #[test]
     fn ids_and_pings_are_checked() {

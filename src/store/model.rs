@@ -9,6 +9,8 @@ use crate::order::Order;
 pub enum SourceKind {
     /// A NATS Streaming channel.
     Stan,
+    /// A JetStream stream.
+    JetStream,
     /// `POST /order`.
     Http,
     /// The sample order of a new database.
@@ -19,16 +21,17 @@ pub enum SourceKind {
 
 impl SourceKind {
     /// Every source, in the order in which reports list them.
-    pub const ALL: [Self; 4] = [Self::Stan, Self::Http, Self::Sample, Self::Replay];
+    pub const ALL: [Self; 5] = [Self::Stan, Self::JetStream, Self::Http, Self::Sample, Self::Replay];
 
     /// Those that deliver messages to this process; a replay is written to the inbox by whoever asks for it.
-    pub const DELIVERING: [Self; 3] = [Self::Stan, Self::Http, Self::Sample];
+    pub const DELIVERING: [Self; 4] = [Self::Stan, Self::JetStream, Self::Http, Self::Sample];
 
     /// The name in tables, metrics and message ids.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Stan => "stan",
+            Self::JetStream => "jetstream",
             Self::Http => "http",
             Self::Sample => "sample",
             Self::Replay => "replay",
@@ -56,8 +59,8 @@ impl FromStr for SourceKind {
 /// A raw message with its identity, before anyone has looked at the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Canonical and unique, as in `stan:<cluster>/<channel>/<sequence>@<ns>`, `http:<32 hex digits>` or
-    /// `replay:<dead letter>.1`.
+    /// Canonical and unique, as in `stan:<cluster>/<channel>/<sequence>@<ns>`, `jetstream:<stream>/<sequence>@<ns>`,
+    /// `http:<32 hex digits>` or `replay:<dead letter>.1`.
     pub message_id: Arc<str>,
     /// How it came in.
     pub source: SourceKind,

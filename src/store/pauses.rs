@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-/// The longest pause before jitter: how late a store that has healed is noticed at worst is about twice this.
+/// The longest pause before jitter: how late it is noticed at worst that a store or a broker has healed is about twice this.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Pauses between the tries of one thing while the store fails: 100 ms, doubling to 2 s, with jitter, without end.
+/// Pauses between the tries of one thing while the store or a broker fails: 100 ms, doubling to 2 s, with jitter, without end.
 #[derive(Debug)]
 pub(crate) struct Pauses(backon::ExponentialBackoff);
 

@@ -54,6 +54,8 @@ fn title(topic: Topic) -> &'static str {
     match topic {
         Topic::Pipeline => "The pipeline: from a source to the ack",
         Topic::Stan => "NATS Streaming",
+        Topic::JetStream => "JetStream",
+        Topic::Broker => "NATS Streaming and JetStream",
         Topic::Broken => "Messages that are broken or odd",
         Topic::Store => "The store",
         Topic::Reads => "HTTP",
@@ -115,6 +117,8 @@ fn row(text: &mut String, metric: &Metric) {
     let absent = match metric.presence {
         Presence::Always => String::new(),
         Presence::WithStan => " Absent without STAN_URL.".to_owned(),
+        Presence::WithJetStream => " Absent without JETSTREAM_URL.".to_owned(),
+        Presence::WithBroker => " Absent without STAN_URL and JETSTREAM_URL.".to_owned(),
         Presence::WhenRead => absent(metric.name).map(|when| format!(" Absent {when}.")).unwrap_or_default(),
     };
     let Metric { name, help, .. } = metric;
@@ -126,7 +130,7 @@ fn row(text: &mut String, metric: &Metric) {
 fn absent(name: &str) -> Option<&'static str> {
     match name {
         names::STAN_LAST_SEQUENCE => Some("without STAN_URL, and while it is not known"),
-        names::SOURCE_LAG => Some("without STAN_URL, and while either side is not known"),
+        names::SOURCE_LAG => Some("for a source that is not configured, and while either side is not known"),
         names::POOL_CONNECTIONS => None,
         names::DEAD_LETTERS => Some("while the store does not answer, or takes more than 2 s to count them"),
         names::AVAILABLE_BYTES => Some("while the store does not answer, and with PostgreSQL"),

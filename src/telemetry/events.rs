@@ -121,6 +121,16 @@ pub fn stan_reconnected() {
     counter!(names::STAN_RECONNECTS).increment(1);
 }
 
+/// Whether JetStream answers for the consumer.
+pub fn jetstream_connected(connected: bool) {
+    gauge!(names::JETSTREAM_CONNECTED).set(f64::from(u8::from(connected)));
+}
+
+/// JetStream was reached again.
+pub fn jetstream_reconnected() {
+    counter!(names::JETSTREAM_RECONNECTS).increment(1);
+}
+
 /// The rebuild of the cache has ended.
 pub fn cache_rebuilt(duration: Duration) {
     gauge!(names::CACHE_REBUILD_SECONDS).set(duration.as_secs_f64());

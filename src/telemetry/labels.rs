@@ -134,7 +134,12 @@ pub(super) const CONNECTION_STATES: [&str; 2] = ["idle", "busy"];
 pub(super) const SOURCE: Label =
     Label { key: "source", values: || SourceKind::DELIVERING.map(SourceKind::as_str).to_vec() };
 /// Sources whose channel goes on while this process is away.
-pub(super) const LAGGING_SOURCE: Label = Label { key: "source", values: || vec![SourceKind::Stan.as_str()] };
+pub(super) const LAGGING_SOURCE: Label = Label {
+    key: "source",
+    values: || [SourceKind::Stan, SourceKind::JetStream].map(SourceKind::as_str).to_vec(),
+};
+/// Sources that show what they have lost.
+pub(super) const GAP_SOURCE: Label = Label { key: "source", values: || vec![SourceKind::Stan.as_str()] };
 pub(super) const OUTCOME: Label =
     Label { key: "outcome", values: || Outcome::ALL.map(Outcome::as_str).to_vec() };
 pub(super) const REPLAY_RESULT: Label =

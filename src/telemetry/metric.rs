@@ -49,6 +49,10 @@ pub enum Presence {
     /// The same, where STAN_URL is set. Elsewhere never: an alert on "not connected" must not fire for a service that has
     /// nothing to connect to.
     WithStan,
+    /// The same, where JETSTREAM_URL is set.
+    WithJetStream,
+    /// The same, where either is set.
+    WithBroker,
     /// Only when it could be read, within the last second where the store had to be asked: an old value would hide that it is
     /// unknown.
     WhenRead,
@@ -61,6 +65,10 @@ pub enum Topic {
     Pipeline,
     /// The connection to NATS Streaming.
     Stan,
+    /// The connection to JetStream.
+    JetStream,
+    /// How far what brokers hold is behind.
+    Broker,
     /// Messages that are no orders.
     Broken,
     /// The database.

@@ -51,7 +51,12 @@ impl Metrics {
 
     /// Says that this process reads from NATS Streaming: what is about that begins at 0 now, and is absent otherwise.
     pub fn with_stan(&self) {
-        metrics::with_recorder(|recorder| begin_at_zero(recorder, Presence::WithStan));
+        begin_now(Presence::WithStan);
+    }
+
+    /// The same for JetStream.
+    pub fn with_jetstream(&self) {
+        begin_now(Presence::WithJetStream);
     }
 
     /// Everything in the Prometheus text format.
@@ -72,6 +77,13 @@ impl Metrics {
             self.handle.run_upkeep();
         }
     }
+}
+
+fn begin_now(presence: Presence) {
+    metrics::with_recorder(|recorder| {
+        begin_at_zero(recorder, presence);
+        begin_at_zero(recorder, Presence::WithBroker);
+    });
 }
 
 fn recorder() -> PrometheusRecorder {
@@ -154,13 +166,15 @@ mod tests {
         telemetry::gaps_recorded(SourceKind::Stan, 1);
         telemetry::stan_connected(true);
         telemetry::stan_reconnected();
+        telemetry::jetstream_connected(true);
+        telemetry::jetstream_reconnected();
         telemetry::cache_rebuilt(Duration::from_secs(1));
         drop(http.begin());
         http.read(CacheResult::Absent);
         http.answered(Route::PostOrder, StatusCode::ACCEPTED, Duration::from_micros(20));
     }
 
-    /// A process of its own: its recorder, and the figures of a store, with a channel that lags when `stan` says so.
+    /// A process of its own: its recorder, and the figures of a store, with channels that lag when `brokers` says so.
     struct Bench {
         recorder: PrometheusRecorder,
         store: Arc<TestStore>,
@@ -168,16 +182,22 @@ mod tests {
     }
 
     impl Bench {
-        fn new(stan: bool) -> Self {
+        fn new(brokers: bool) -> Self {
             let recorder = recorder();
             begin_at_zero(&recorder, Presence::Always);
-            let upstream = stan.then(|| Upstream::new(SourceKind::Stan, "orders", true));
-            if let Some(upstream) = &upstream {
-                begin_at_zero(&recorder, Presence::WithStan);
-                upstream.saw(Some(Place { sequence: 42, published_at_ns: 1 }));
+            let mut upstreams = Vec::new();
+            if brokers {
+                for presence in [Presence::WithStan, Presence::WithJetStream, Presence::WithBroker] {
+                    begin_at_zero(&recorder, presence);
+                }
+                let stan = Upstream::new(SourceKind::Stan, "orders", true);
+                stan.saw(Some(Place { sequence: 42, published_at_ns: 1 }));
+                let jetstream = Upstream::new(SourceKind::JetStream, "ORDERS", false);
+                jetstream.saw_waiting(Some(7));
+                upstreams = vec![stan, jetstream];
             }
             let store = Arc::<TestStore>::default();
-            let figures = StoreFigures::new(Arc::clone(&store) as _, upstream);
+            let figures = StoreFigures::new(Arc::clone(&store) as _, upstreams);
             Self { recorder, store, figures }
         }
 
@@ -251,6 +271,7 @@ mod tests {
             "orderbox_stan_last_sequence 42",
             "orderbox_cache_requests_total{result=\"absent\"} 1",
             "orderbox_source_lag_messages{source=\"stan\"} 42",
+            "orderbox_source_lag_messages{source=\"jetstream\"} 7",
             "orderbox_ack_headroom_seconds_bucket{le=\"0\"} 0",
             "orderbox_ack_headroom_seconds_bucket{le=\"30\"} 1",
         ] {
@@ -286,12 +307,14 @@ mod tests {
     }
 
     #[test]
-    fn a_service_without_stan_says_nothing_of_it() {
+    fn a_service_without_brokers_says_nothing_of_them() {
         let text = Bench::new(false).scrape(|_| {});
         for name in [
             names::STAN_CONNECTED,
             names::STAN_RECONNECTS,
             names::STAN_LAST_SEQUENCE,
+            names::JETSTREAM_CONNECTED,
+            names::JETSTREAM_RECONNECTS,
             names::SOURCE_LAG,
             names::ACK_HEADROOM,
         ] {

@@ -25,8 +25,8 @@ mod upstream;
 
 pub use events::{
     acked_after, batch, batch_split, cache_rebuilt, committed, deliveries_dropped, expired, field_error,
-    gaps_recorded, in_flight, received, redelivered, rejected, replayed, retried, settled, stan_connected,
-    stan_reconnected, store_error, visible_after, warned,
+    gaps_recorded, in_flight, jetstream_connected, jetstream_reconnected, received, redelivered, rejected,
+    replayed, retried, settled, stan_connected, stan_reconnected, store_error, visible_after, warned,
 };
 pub use health::{Board, Part, PartSnapshot, State};
 pub use http_requests::HttpRequests;

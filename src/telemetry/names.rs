@@ -5,13 +5,13 @@ use metrics::Unit;
 
 use super::{
     labels::{
-        AGING, CLASS, ERROR_CODE, LAGGING_SOURCE, OUTCOME, REASON, REPLAY_RESULT, RESOLUTION, RESULT, ROUTE,
-        SOURCE, STAGE, STATE, STATUS, TRANSACTION_STAGE, VERSION, WARNING_CODE, answers,
+        AGING, CLASS, ERROR_CODE, GAP_SOURCE, LAGGING_SOURCE, OUTCOME, REASON, REPLAY_RESULT, RESOLUTION,
+        RESULT, ROUTE, SOURCE, STAGE, STATE, STATUS, TRANSACTION_STAGE, VERSION, WARNING_CODE, answers,
     },
     metric::{
         Kind, Metric,
-        Presence::{WhenRead, WithStan},
-        Topic::{Broken, Cache, Pipeline, Process, Reads, Stan, Store},
+        Presence::{WhenRead, WithBroker, WithJetStream, WithStan},
+        Topic::{Broken, Broker, Cache, JetStream, Pipeline, Process, Reads, Stan, Store},
     },
 };
 
@@ -25,7 +25,7 @@ const COMMIT_SECONDS: &[f64] =
 /// Seconds through the pipeline: two commits, 1 s by the objective, or as long as an outage lasts.
 const PIPELINE_SECONDS: &[f64] =
     &[0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
-/// Seconds left of `STAN_ACK_WAIT`, 30 s unless set otherwise; up to 0 the ack came too late.
+/// Seconds left of the ack wait, 30 s unless set otherwise; up to 0 the ack came too late.
 const HEADROOM_SECONDS: &[f64] = &[0.0, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 60.0, 120.0];
 /// Rows of a batch.
 const BATCH_ROWS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0];
@@ -47,9 +47,13 @@ pub const METRICS: &[Metric] = &[
     Stan.gauge(STAN_CONNECTED, None, "1 while the NATS Streaming server answers, else 0.", &[]).present(WithStan),
     Stan.counter(STAN_RECONNECTS, "Connections to the NATS Streaming server after the first.", &[]).present(WithStan),
     Stan.gauge(STAN_LAST_SEQUENCE, None, "Sequence of the last message that the server has stored in the channel, looked up every 15 s; unknown while it is empty.", &[]).present(WhenRead),
-    Stan.gauge(SOURCE_LAG, None, "Messages published to the channel and not yet written to the inbox, as of the last look-up of stan_last_sequence; unknown while the channel is empty.", &[LAGGING_SOURCE]).present(WhenRead),
-    Stan.counter(SEQUENCE_GAPS, "Gaps recorded: runs of messages that the channel skipped and that did not come within three STAN_ACK_WAIT. Always 0 with a queue group, whose members can not see gaps.", &[LAGGING_SOURCE]).present(WithStan),
-    Stan.seconds(ACK_HEADROOM, HEADROOM_SECONDS, "What was left of STAN_ACK_WAIT when a message was acked, counted from its first receipt. Up to 0 the ack came too late and the server delivered the message again; such values make the sum fall.", &[]).present(WithStan),
+    Stan.counter(SEQUENCE_GAPS, "Gaps recorded: runs of messages that the channel skipped and that did not come within three STAN_ACK_WAIT. Always 0 with a queue group, whose members can not see gaps.", &[GAP_SOURCE]).present(WithStan),
+
+    JetStream.gauge(JETSTREAM_CONNECTED, None, "1 while JetStream answers for the consumer, else 0.", &[]).present(WithJetStream),
+    JetStream.counter(JETSTREAM_RECONNECTS, "Connections to JetStream after the first.", &[]).present(WithJetStream),
+
+    Broker.gauge(SOURCE_LAG, None, "Messages published and not yet written to the inbox. For STAN by the last look-up of stan_last_sequence, and unknown while the channel is empty; for JetStream those that the consumer has not delivered to any instance, asked for every 5 s.", &[LAGGING_SOURCE]).present(WhenRead),
+    Broker.seconds(ACK_HEADROOM, HEADROOM_SECONDS, "What was left of the ack wait, STAN_ACK_WAIT or that of the JetStream consumer, when a message was acked, counted from its first receipt. Up to 0 the ack came too late and the server delivered the message again; such values make the sum fall.", &[]).present(WithBroker),
 
     Broken.counter(REJECTIONS, "Dead letters inserted.", &[REASON]),
     Broken.counter(FIELD_ERRORS, "Errors in the fields of messages that became dead letters.", &[ERROR_CODE]),
@@ -100,6 +104,8 @@ pub(super) const DELIVERIES_DROPPED: &str = "orderbox_deliveries_dropped_total";
 pub(super) const STAN_CONNECTED: &str = "orderbox_stan_connected";
 pub(super) const STAN_RECONNECTS: &str = "orderbox_stan_reconnects_total";
 pub(super) const STAN_LAST_SEQUENCE: &str = "orderbox_stan_last_sequence";
+pub(super) const JETSTREAM_CONNECTED: &str = "orderbox_jetstream_connected";
+pub(super) const JETSTREAM_RECONNECTS: &str = "orderbox_jetstream_reconnects_total";
 pub(super) const SOURCE_LAG: &str = "orderbox_source_lag_messages";
 pub(super) const SEQUENCE_GAPS: &str = "orderbox_sequence_gaps_total";
 pub(super) const ACK_HEADROOM: &str = "orderbox_ack_headroom_seconds";

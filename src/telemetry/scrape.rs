@@ -41,7 +41,7 @@ impl Scrape {
             self.numbers(names::SOURCE_LAG, lagging);
             self.maybe(names::AVAILABLE_BYTES, status.available_bytes.map(|bytes| bytes as f64));
         }
-        let last = store.upstream().and_then(|upstream| upstream.last());
+        let last = store.upstreams().iter().find_map(|upstream| upstream.last());
         self.maybe(names::STAN_LAST_SEQUENCE, last.map(|last| last.sequence as f64));
         let connections = store.connections();
         let counts = [connections.idle, connections.busy].map(|count| count as f64);

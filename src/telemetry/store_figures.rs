@@ -34,7 +34,7 @@ const GIVEN_UP: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct StoreFigures {
     store: Arc<dyn Store>,
-    upstream: Option<Upstream>,
+    upstreams: Vec<Upstream>,
     last: Arc<Mutex<Last>>,
     running: TaskTracker,
 }
@@ -72,7 +72,7 @@ pub struct Figures {
     pub dead_letters: Option<DeadLetterCounts>,
     /// `None` when they could not be read in time.
     pub gaps: Option<GapFigures>,
-    /// Every channel that the store knows, and the one that is subscribed to; sorted by source and channel.
+    /// Every channel that the store knows, and those that are read; sorted by source and channel.
     pub sources: Vec<SourceFigures>,
 }
 
@@ -105,7 +105,7 @@ impl Figures {
         store: StoreStatus,
         dead_letters: Option<DeadLetterCounts>,
         gaps: Option<GapFigures>,
-        upstream: Option<&Upstream>,
+        upstreams: &[Upstream],
     ) -> Self {
         let mut sources: Vec<SourceFigures> = store
             .channels
@@ -117,7 +117,7 @@ impl Figures {
                 lag: None,
             })
             .collect();
-        if let Some(upstream) = upstream {
+        for upstream in upstreams {
             let lag = upstream.lag(&store.channels);
             let key = (upstream.source(), upstream.channel());
             match sources.binary_search_by_key(&key, |source| (source.source, &source.channel)) {
@@ -139,10 +139,10 @@ impl Figures {
 }
 
 impl StoreFigures {
-    /// Figures of this store, and of the channel that is subscribed to; nothing is asked yet.
+    /// Figures of this store, and of the channels that are read; nothing is asked yet.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, upstream: Option<Upstream>) -> Arc<Self> {
-        Arc::new(Self { store, upstream, last: Arc::default(), running: TaskTracker::new() })
+    pub fn new(store: Arc<dyn Store>, upstreams: Vec<Upstream>) -> Arc<Self> {
+        Arc::new(Self { store, upstreams, last: Arc::default(), running: TaskTracker::new() })
     }
 
     /// What the store said at most a second ago; `None` when it did not answer then. Callers at the same time share one
@@ -177,7 +177,7 @@ impl StoreFigures {
                 let gaps = answer_by(deadline, self.store.gaps(GAPS)).await.and_then(Result::ok);
                 let gaps = gaps.map(|(open, latest)| GapFigures { open, latest });
                 let dead_letters = self.dead_letters(last, deadline).await;
-                Some(Arc::new(Figures::new(at, status, dead_letters, gaps, self.upstream.as_ref())))
+                Some(Arc::new(Figures::new(at, status, dead_letters, gaps, &self.upstreams)))
             }
             Some(Err(_)) | None => None,
         };
@@ -205,10 +205,10 @@ impl StoreFigures {
         self.store.connections()
     }
 
-    /// The channel that is subscribed to.
+    /// The channels that are read.
     #[must_use]
-    pub fn upstream(&self) -> Option<&Upstream> {
-        self.upstream.as_ref()
+    pub fn upstreams(&self) -> &[Upstream] {
+        &self.upstreams
     }
 }
 
@@ -228,7 +228,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_count_that_is_given_up_is_left_alone_as_long_as_one_that_took_its_time() {
         let store = Arc::<TestStore>::default();
-        let figures = StoreFigures::new(Arc::clone(&store) as _, None);
+        let figures = StoreFigures::new(Arc::clone(&store) as _, Vec::new());
         store.pause();
         let began = Instant::now();
         let counted = async || figures.ask().await.expect("the status is read").dead_letters.is_some();

@@ -20,20 +20,30 @@ pub struct Place {
     pub published_at_ns: i64,
 }
 
+/// What a broker tells of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// The place of its last message: STAN.
+    Last(Place),
+    /// How many messages it has not delivered to any instance: JetStream. Places would say less, for a stream may hold other
+    /// subjects.
+    Waiting(u64),
+}
+
 /// How far the channel of a source has come at the broker, as its source last saw it. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
 pub struct Upstream {
     source: SourceKind,
     channel: Arc<str>,
     watches_gaps: bool,
-    last: Arc<Mutex<Option<(Instant, Place)>>>,
+    seen: Arc<Mutex<Option<(Instant, Seen)>>>,
 }
 
 impl Upstream {
     /// The channel of a source, not looked at yet.
     #[must_use]
     pub fn new(source: SourceKind, channel: &str, watches_gaps: bool) -> Self {
-        Self { source, channel: channel.into(), watches_gaps, last: Arc::default() }
+        Self { source, channel: channel.into(), watches_gaps, seen: Arc::default() }
     }
 
     /// The source.
@@ -56,20 +66,39 @@ impl Upstream {
 
     /// What a look at the channel has found: the place of its last message, or `None` when it failed.
     pub fn saw(&self, last: Option<Place>) {
-        *self.lock() = last.map(|place| (Instant::now(), place));
+        self.saw_that(last.map(Seen::Last));
+    }
+
+    /// How many messages wait at the broker, or `None` when it did not tell.
+    pub fn saw_waiting(&self, messages: Option<u64>) {
+        self.saw_that(messages.map(Seen::Waiting));
+    }
+
+    fn saw_that(&self, seen: Option<Seen>) {
+        *self.lock() = seen.map(|seen| (Instant::now(), seen));
     }
 
     /// The place of the channel's last message, or `None` while it is not known.
     #[must_use]
     pub fn last(&self) -> Option<Place> {
-        self.lock().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, place)| place)
+        match self.seen()? {
+            Seen::Last(place) => Some(place),
+            Seen::Waiting(_) => None,
+        }
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        self.lock().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, seen)| seen)
     }
 
     /// How many messages are published and not written to the inbox, by the latest message that is; `None` while that is not
     /// known. Where nothing is recorded yet, messages that the broker has dropped for age or number are counted too.
     #[must_use]
     pub fn lag(&self, channels: &[ChannelPosition]) -> Option<u64> {
-        let last = self.last()?;
+        let last = match self.seen()? {
+            Seen::Last(last) => last,
+            Seen::Waiting(messages) => return Some(messages),
+        };
         let is_ours =
             |place: &&ChannelPosition| place.source == self.source && *place.channel == *self.channel;
         let Some(recorded) = channels.iter().find(is_ours) else { return Some(last.sequence) };
@@ -85,9 +114,9 @@ impl Upstream {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(Instant, Place)>> {
+    fn lock(&self) -> MutexGuard<'_, Option<(Instant, Seen)>> {
         // Each change is one assignment.
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -130,6 +159,13 @@ mod tests {
         assert_eq!(upstream(3, 9_000).lag(&recorded(70, 700)), Some(3));
         // And once the new life is recorded, a look from before says nothing more.
         assert_eq!(upstream(70, 700).lag(&recorded(2, 9_000)), Some(0));
+    }
+
+    #[test]
+    fn what_waits_at_the_broker_is_the_lag_where_it_says_so() {
+        let upstream = Upstream::new(SourceKind::JetStream, "ORDERS", false);
+        upstream.saw_waiting(Some(12));
+        assert_eq!((upstream.lag(&recorded(50, 500)), upstream.last()), (Some(12), None));
     }
 
     #[tokio::test(start_paused = true)]

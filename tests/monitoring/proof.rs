@@ -1,4 +1,4 @@
-//! The service, NATS Streaming and a Prometheus with the project's own configuration under sound and broken load: every
+//! The service, NATS Streaming, JetStream and a Prometheus with the project's own configuration under sound and broken load: every
 //! expression of every panel, rule and alert is asked. Prometheus can read it, it names only what there is, and it has
 //! data, or `may_be_empty.tsv` says why not.
 
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::support::{
     expected::Expected,
+    nats_server::NatsServer,
     orderbox::{Orderbox, order_path},
     prometheus::{Prometheus, Series},
     stan_server::StanServer,
@@ -32,11 +33,16 @@ const SEED: &str = "5";
 async fn every_panel_rule_and_alert_names_what_there_is_and_has_data() {
     let Some(stan) = StanServer::builder().start().await else { return };
     // Room for a few hundred orders, so that some are evicted and loaded again.
-    let service = Orderbox::start(&[("STAN_URL", &stan.url()), ("CACHE_BYTES", "1MiB")]).await;
+    let Some(jetstream) = NatsServer::start().await else { return };
+    jetstream.make_stream().await;
+    let brokers = [("STAN_URL", &*stan.url()), ("JETSTREAM_URL", &*jetstream.url())];
+    let service = Orderbox::start(&[&brokers[..], &[("CACHE_BYTES", "1MiB")]].concat()).await;
     let Some(prometheus) = Prometheus::start(&[("orderbox:8080", service.address())]).await else { return };
     let load = ["publish", "--count", "1000000", "--rate", "200", "--broken", "0.2", "--seed", SEED];
     let http = format!("http://127.0.0.1:{}", service.address().1);
-    let _to_the_channel = service.spawn("publish-to-stan", &load);
+    let channel = format!("stan://127.0.0.1:{}/{}/orders", stan.port(), StanServer::CLUSTER);
+    let _to_the_channel = service.spawn("publish-to-stan", &[&load[..], &["--to", &channel]].concat());
+    let _to_the_stream = service.spawn("publish-to-jetstream", &load);
     let _to_http = service.spawn("publish-to-http", &[&load[..], &["--to", &http]].concat());
     tokio::select! {
         () = read(&service) => unreachable!("readers never stop"),

@@ -49,6 +49,13 @@ impl Load {
         service.spawn("publish", &self.arguments().iter().map(String::as_str).collect::<Vec<_>>())
     }
 
+    /// Begins to publish to a place of its own.
+    pub(crate) fn start_to(self, service: &Orderbox, to: &str) -> Process {
+        let arguments = self.arguments();
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).chain(["--to", to]).collect();
+        service.spawn("publish-elsewhere", &arguments)
+    }
+
     fn arguments(self) -> Vec<String> {
         let [count, broken, seed] = [self.count.to_string(), BROKEN.to_string(), self.seed.to_string()];
         let fixed = ["publish", "--count", &count, "--broken", &broken, "--items", "1", "--seed", &seed];
@@ -77,10 +84,21 @@ pub(crate) async fn all_is_well(
     expected: &Expected,
 ) {
     eventually("every message is acked", || async { server.backlog("orders").await == 0 }).await;
+    all_is_settled(database, service, expected).await;
+}
+
+/// The same of what was acked already.
+pub(crate) async fn all_is_settled(database: &Database, service: &Orderbox, expected: &Expected) {
     service.until_settled().await;
     assert_eq!(database.number("SELECT count(*) FROM inbox").await, 0);
     expected.are_served_by(service).await;
     expected.are_the_dead_letters_of(database).await;
     assert_eq!(database.number("SELECT count(*) FROM orders").await, expected.sound.len() as i64);
     service.ok(&["audit"]);
+}
+
+/// How many messages have had this outcome.
+pub(crate) async fn outcomes(database: &Database, outcome: &str) -> i64 {
+    let sum = "SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM ledger";
+    database.number(&format!("{sum} WHERE outcome = '{outcome}'")).await
 }

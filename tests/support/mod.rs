@@ -7,6 +7,7 @@ pub(crate) mod database;
 pub(crate) mod expected;
 pub(crate) mod link;
 pub(crate) mod load;
+pub(crate) mod nats_server;
 pub(crate) mod orderbox;
 pub(crate) mod postgres;
 pub(crate) mod process;

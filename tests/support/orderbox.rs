@@ -138,6 +138,12 @@ impl Orderbox {
         process.wait(LIMIT).await
     }
 
+    /// Changes the settings of the next start.
+    pub(crate) fn set(&mut self, name: &str, value: Option<&str>) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("orderbox.log")).unwrap_or_default()
     }
@@ -237,12 +243,6 @@ impl Orderbox {
 
 #[cfg(feature = "fail-points")]
 impl Orderbox {
-    /// Changes the settings of the next start.
-    pub(crate) fn set(&mut self, name: &str, value: Option<&str>) {
-        self.settings.retain(|(known, _)| known != name);
-        self.settings.extend(value.map(|value| (name.to_owned(), value.to_owned())));
-    }
-
     /// Asks the process to stop, and does not wait for it.
     pub(crate) fn ask_to_stop(&self) {
         self.process.as_ref().expect("the service runs").signal("TERM");

@@ -7,8 +7,8 @@ local query = panel.query;
   panel.heatmap(
     'Ack headroom',
     |||
-      What was left of `STAN_ACK_WAIT` when a message was acked. Most belong near the whole of it. Samples in the lowest bucket
-      came too late, and the broker sends those messages again: shorten the way to the ack or raise `STAN_ACK_WAIT`.
+      What was left of the ack wait when a message was acked. Most belong near the whole of it. Samples in the lowest bucket
+      came too late, and the broker sends those messages again: shorten the way to the ack or raise the ack wait.
     |||,
     's',
     expr.of('orderbox_ack_headroom_seconds_bucket')
@@ -47,12 +47,15 @@ local query = panel.query;
   panel.lines(
     'Reconnects',
     |||
-      Connections to the NATS Streaming server after the first, about as many as fell into the last minute before each point; so
+      Connections to NATS Streaming and to JetStream after the first, about as many as fell into the last minute before each point; so
       one is drawn at several points in a row. 0 is normal. Each one brings back what was not acked; many mean an unstable
       network or server.
     |||,
     'short',
-    [query('sum(increase(%s[$__rate_interval]))' % expr.of('orderbox_stan_reconnects_total'), 'reconnects')],
+    [
+      query('sum(increase(%s[$__rate_interval]))' % expr.of('orderbox_stan_reconnects_total'), 'stan'),
+      query('sum(increase(%s[$__rate_interval]))' % expr.of('orderbox_jetstream_reconnects_total'), 'jetstream'),
+    ],
     width=12
   ),
   panel.lines(
@@ -63,6 +66,19 @@ local query = panel.query;
     |||,
     'short',
     [query('sum(increase(%s[$__rate_interval]))' % expr.of('orderbox_sequence_gaps_total'), 'gaps')],
-    width=24
+    width=12
   ) + panel.limits([[null, 'green'], [0.001, 'red']]),
+  panel.lines(
+    'Brokers that answer',
+    |||
+      1 while NATS Streaming, or JetStream, answers; of several instances the worst. While one does not, nothing new comes from it and
+      nothing is lost: `/healthz` says why. What is not configured is not drawn.
+    |||,
+    'short',
+    [
+      query('min(%s)' % expr.of('orderbox_stan_connected'), 'stan'),
+      query('min(%s)' % expr.of('orderbox_jetstream_connected'), 'jetstream'),
+    ],
+    width=12
+  ),
 ]

@@ -71,7 +71,7 @@ local balance =
   panel.lines(
     'Lag',
     |||
-      Messages published to the channel and not yet written to the inbox. Near 0 is normal; after a stop it falls as fast as the
+      Messages published to the channel or the stream and not yet written to the inbox. Near 0 is normal; after a stop it falls as fast as the
       service can write. If it grows, the service is slower than its publishers or does not receive at all. It is not drawn
       while it is unknown.
     |||,
@@ -90,7 +90,7 @@ local balance =
   panel.lines(
     'Position in the channel',
     |||
-      Sequence of the last message stored in the channel, asked for every 15 s. It climbs as fast as is published; flat, nobody
+      Sequence of the last message stored in the STAN channel, asked for every 15 s. It climbs as fast as is published; flat, nobody
       publishes. A fall means that the broker lost its store and counts from 1 again.
     |||,
     'none',

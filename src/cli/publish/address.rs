@@ -5,8 +5,9 @@ use thiserror::Error;
 
 use crate::{
     cli::healthcheck::reachable,
-    config::{SecretUrl, StanSettings},
-    stan::{self, name},
+    config::{JetStreamSettings, SecretUrl, StanSettings},
+    nats,
+    stan::name,
 };
 
 /// Where to publish to. Its `Display` shows no password.
@@ -21,11 +22,20 @@ pub(super) enum Address {
         cluster_id: String,
         channel: String,
     },
+    /// A subject of a JetStream stream.
+    JetStream {
+        /// `nats://` or `tls://`, comma-separated.
+        servers: SecretUrl,
+        stream: String,
+        subject: String,
+    },
 }
 
 /// Why `--to` names no place.
 #[derive(Debug, Clone, PartialEq, Error)]
-#[error("{0}; write stan://[USER:PASSWORD@]HOST:4222/CLUSTER/CHANNEL or http://HOST:8080")]
+#[error(
+    "{0}; write jetstream://[USER:PASSWORD@]HOST:4222/STREAM/SUBJECT, stan://[USER:PASSWORD@]HOST:4222/CLUSTER/CHANNEL or http://HOST:8080"
+)]
 pub(super) struct InvalidAddress(Cow<'static, str>);
 
 impl InvalidAddress {
@@ -35,8 +45,12 @@ impl InvalidAddress {
 }
 
 impl Address {
-    /// What a service with these settings would read: the channel when it has one, else its own HTTP side.
-    pub(super) fn of_service(stan: &StanSettings, http: SocketAddr) -> Self {
+    /// What a service with these settings would read: the stream when it has one, else the channel, else its own HTTP side.
+    pub(super) fn of_service(jetstream: &JetStreamSettings, stan: &StanSettings, http: SocketAddr) -> Self {
+        if let Some(servers) = &jetstream.url {
+            let (stream, subject) = (jetstream.stream.clone(), jetstream.subject.clone());
+            return Self::JetStream { servers: servers.clone(), stream, subject };
+        }
         match &stan.url {
             Some(servers) => Self::Stan {
                 servers: servers.clone(),
@@ -59,9 +73,11 @@ impl FromStr for Address {
         match scheme {
             "http" => http(rest),
             "stan" => channel(rest),
-            "nats" | "tls" => Err(InvalidAddress::new("the scheme of a channel is stan://")),
+            "jetstream" => stream(rest),
+            "nats" | "tls" => Err(InvalidAddress::new(
+                "the scheme of a stream is jetstream://, that of a channel is stan://",
+            )),
             "https" => Err(InvalidAddress::new("https:// is not supported")),
-            "jetstream" => Err(InvalidAddress::new("jetstream:// is not supported by this version")),
             _ => Err(InvalidAddress::new("the scheme is not known")),
         }
     }
@@ -80,27 +96,43 @@ fn http(rest: &str) -> Result<Address, InvalidAddress> {
 }
 
 fn channel(rest: &str) -> Result<Address, InvalidAddress> {
-    let mut parts = rest.split('/');
-    let (Some(servers), Some(cluster_id), Some(channel), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(InvalidAddress::new(
-            "after host and port come the cluster id and the channel, and nothing else",
-        ));
-    };
-    if [servers, cluster_id, channel].contains(&"") {
-        return Err(InvalidAddress::new("host, cluster id and channel may not be empty"));
-    }
-    let servers = SecretUrl::from(format!("nats://{servers}"));
-    for url in servers.list() {
-        stan::check_address(url.expose())
-            .map_err(|reason| InvalidAddress::new(format!("a part of the host {reason}")))?;
-    }
+    let [servers, cluster_id, channel] = three_parts(rest, "cluster id", "channel")?;
+    let servers = servers_of(servers)?;
     name::cluster_id(cluster_id)
         .map_err(|invalid| InvalidAddress::new(format!("the cluster id {}", invalid.rule())))?;
     name::channel(channel)
         .map_err(|invalid| InvalidAddress::new(format!("the channel {}", invalid.rule())))?;
     Ok(Address::Stan { servers, cluster_id: cluster_id.to_owned(), channel: channel.to_owned() })
+}
+
+fn stream(rest: &str) -> Result<Address, InvalidAddress> {
+    let [servers, stream, subject] = three_parts(rest, "stream", "subject")?;
+    let servers = servers_of(servers)?;
+    nats::name::of_stream(stream).map_err(|rule| InvalidAddress::new(format!("the stream {rule}")))?;
+    nats::name::subject(subject).map_err(|rule| InvalidAddress::new(format!("the subject {rule}")))?;
+    Ok(Address::JetStream { servers, stream: stream.to_owned(), subject: subject.to_owned() })
+}
+
+fn three_parts<'a>(rest: &'a str, second: &str, third: &str) -> Result<[&'a str; 3], InvalidAddress> {
+    let parts: Vec<&str> = rest.split('/').collect();
+    let parts = <[&str; 3]>::try_from(parts).map_err(|_| {
+        InvalidAddress::new(format!(
+            "after host and port come the {second} and the {third}, and nothing else"
+        ))
+    })?;
+    if parts.contains(&"") {
+        return Err(InvalidAddress::new(format!("host, {second} and {third} may not be empty")));
+    }
+    Ok(parts)
+}
+
+fn servers_of(hosts: &str) -> Result<SecretUrl, InvalidAddress> {
+    let servers = SecretUrl::from(format!("nats://{hosts}"));
+    for url in servers.list() {
+        nats::check_address(url.expose())
+            .map_err(|reason| InvalidAddress::new(format!("a part of the host {reason}")))?;
+    }
+    Ok(servers)
 }
 
 impl fmt::Display for Address {
@@ -109,6 +141,9 @@ impl fmt::Display for Address {
             Self::Http(authority) => write!(f, "http://{authority}"),
             Self::Stan { servers, cluster_id, channel } => {
                 write!(f, "channel {channel} of cluster {cluster_id} at {servers}")
+            }
+            Self::JetStream { servers, stream, subject } => {
+                write!(f, "subject {subject} of stream {stream} at {servers}")
             }
         }
     }
@@ -130,6 +165,17 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_is_named_by_server_stream_and_subject() {
+        let address: Address = "jetstream://user:s3cret@a:1,b:2/ORDERS/orders.new".parse().expect("sound");
+        let Address::JetStream { servers, stream, subject } = &address else {
+            panic!("{address} is no stream")
+        };
+        assert_eq!(servers.list().len(), 2);
+        assert_eq!((stream.as_str(), subject.as_str()), ("ORDERS", "orders.new"));
+        assert!(!format!("{address} {address:?}").contains("s3cret"));
+    }
+
+    #[test]
     fn a_service_is_named_by_host_and_port() {
         for text in ["http://127.0.0.1:8080", "http://[::1]:8080/", "http://localhost"] {
             assert!(matches!(text.parse(), Ok(Address::Http(_))), "{text}");
@@ -141,7 +187,10 @@ mod tests {
         for (text, reason) in [
             ("localhost:8080", "the scheme is missing"),
             ("https://h", "https:// is not supported"),
-            ("nats://h:4222", "the scheme of a channel is stan://"),
+            ("nats://h:4222", "that of a channel is stan://"),
+            ("jetstream://h:4222/ORDERS", "the stream and the subject"),
+            ("jetstream://h:4222/A.B/orders", "the stream must not contain ."),
+            ("jetstream://h:4222/ORDERS/orders.*", "the subject must not contain *"),
             ("http://h:8080/order", "nothing may follow"),
             ("http://token@h:8080", "a token goes into PUBLISH_TOKEN"),
             ("http://", "no host"),
@@ -154,7 +203,7 @@ mod tests {
             ("stan://h:4222/c/o*", "the channel must not contain *"),
         ] {
             let error = Address::from_str(text).expect_err(text).to_string();
-            assert!(error.contains(reason) && error.contains("; write stan://"), "{text}: {error}");
+            assert!(error.contains(reason) && error.contains("; write jetstream://"), "{text}: {error}");
         }
     }
 }

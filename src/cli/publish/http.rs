@@ -116,7 +116,7 @@ impl Target for HttpTarget {
         CONNECTIONS
     }
 
-    async fn publish(&self, payload: Bytes) -> Result<(), Failure> {
+    async fn publish(&self, _number: u64, payload: Bytes) -> Result<(), Failure> {
         match timeout(ANSWER_TIMEOUT, self.post(payload)).await {
             Ok(result) => result,
             Err(_) => Err(Failure {
@@ -189,7 +189,7 @@ mod tests {
     async fn failure(status: u16, header: (&'static str, &'static str), body: &'static str) -> Failure {
         let status = StatusCode::from_u16(status).expect("a status");
         let target = Service::answering((status, [header], body)).target(None).await;
-        target.publish(Bytes::new()).await.expect_err("refused")
+        target.publish(0, Bytes::new()).await.expect_err("refused")
     }
 
     const NO_HEADER: (&str, &str) = ("x-none", "");
@@ -198,7 +198,7 @@ mod tests {
     async fn the_bytes_arrive_as_they_are_with_the_token() {
         let service = Service::default();
         let target = service.target(Some(&Secret::from("0123456789abcdef".to_owned()))).await;
-        target.publish(Bytes::from_static(b"\xff\0")).await.expect("acked");
+        target.publish(0, Bytes::from_static(b"\xff\0")).await.expect("acked");
         let received = service.received.lock().expect("no panic").clone();
         let [(headers, body)] = &received[..] else { panic!("{received:?}") };
         assert_eq!(&body[..], b"\xff\0");

@@ -1,5 +1,6 @@
 mod address;
 mod http;
+mod jetstream;
 mod messages;
 mod pump;
 mod report;
@@ -12,11 +13,14 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::{
-    address::Address, http::HttpTarget, messages::Messages, report::Report, stan::StanTarget, target::Target,
+    address::Address, http::HttpTarget, jetstream::JetStreamTarget, messages::Messages, report::Report,
+    stan::StanTarget, target::Target,
 };
 use super::output;
 use crate::{
-    config::{self, Finding, Findings, HttpSettings, NatsSettings, SecretUrl, StanSettings},
+    config::{
+        self, Finding, Findings, HttpSettings, JetStreamSettings, NatsSettings, SecretUrl, StanSettings,
+    },
     sample::{Generator, MAX_ITEMS, Options},
 };
 
@@ -24,8 +28,8 @@ pub(crate) const ABOUT: &str = "\
 Publish orders made from a seed, or files as they are
 
 A message counts as published when it was acked. Without --to it goes where a service with the same settings reads: \
-to STAN_CHANNEL when STAN_URL is set, else to the service on HTTP_ADDR. Over HTTP, PUBLISH_TOKEN or else ADMIN_TOKEN \
-is sent along; to STAN, NATS_CREDS and NATS_CA are used. Many messages are on their way at once, so over HTTP their \
+to JETSTREAM_SUBJECT when JETSTREAM_URL is set, else to STAN_CHANNEL when STAN_URL is set, else to the service on HTTP_ADDR. \
+Over HTTP, PUBLISH_TOKEN or else ADMIN_TOKEN is sent along; to JetStream and STAN, NATS_CREDS and NATS_CA are used. Many messages are on their way at once, so over HTTP their \
 order is not kept.";
 
 pub(crate) const EXAMPLES: &str = "\
@@ -39,13 +43,17 @@ Examples:
   # 200 a second, each of three items, to a channel
   orderbox publish --to stan://127.0.0.1:4222/test-cluster/orders --count 20000 --rate 200 --items 3
 
+  # to a stream
+  orderbox publish --to jetstream://127.0.0.1:4222/ORDERS/orders
+
   # files as they are; .ndjson and .jsonl hold a message a line
   orderbox publish order.json orders.ndjson";
 
 /// What to publish, and where to.
 #[derive(Debug, Args)]
 pub(crate) struct Publish {
-    /// `stan://[USER:PASSWORD@]HOST:4222/CLUSTER/CHANNEL` or `http://HOST:8080`
+    /// `jetstream://[USER:PASSWORD@]HOST:4222/STREAM/SUBJECT`, `stan://[USER:PASSWORD@]HOST:4222/CLUSTER/CHANNEL` or
+    /// `http://HOST:8080`
     #[arg(long, value_name = "URL")]
     to: Option<SecretUrl>,
 
@@ -79,6 +87,8 @@ pub(crate) struct Publish {
 /// What a service with the same settings reads; from the environment only.
 #[derive(Debug, Parser)]
 struct Service {
+    #[command(flatten)]
+    jetstream: JetStreamSettings,
     #[command(flatten)]
     stan: StanSettings,
     #[command(flatten)]
@@ -132,7 +142,7 @@ impl Publish {
         let address = match &self.to {
             Some(url) => Address::from_str(url.expose())
                 .map_err(|error| Trouble::Asked(format!("--to {url} names no place: {error}")))?,
-            None => Address::of_service(&service.stan, service.http.addr),
+            None => Address::of_service(&service.jetstream, &service.stan, service.http.addr),
         };
         let (messages, what, length) = self.messages(&address)?;
         let place = address.to_string();
@@ -144,14 +154,7 @@ impl Publish {
                 Ok(publish_to(&target, messages, length, self.rate).await)
             }
             Address::Stan { servers, cluster_id, channel } => {
-                let mut findings = Findings::default();
-                service.nats.check(&mut findings);
-                if self.to.is_none() {
-                    service.stan.check(&mut findings);
-                }
-                if !findings.errors.is_empty() {
-                    return Err(Trouble::Settings(findings.errors));
-                }
+                self.check(service, |findings| service.stan.check(findings))?;
                 let target = StanTarget::new(&servers, &cluster_id, channel, &service.nats)
                     .map_err(|error| Trouble::Asked(error.to_string()))?;
                 target.connect().await.map_err(Trouble::Target)?;
@@ -160,7 +163,26 @@ impl Publish {
                 target.close().await;
                 Ok(report)
             }
+            Address::JetStream { servers, stream, subject } => {
+                self.check(service, |findings| service.jetstream.check(findings))?;
+                let options =
+                    service.nats.options(&servers).map_err(|error| Trouble::Asked(error.to_string()))?;
+                let target =
+                    JetStreamTarget::connect(options, stream, subject).await.map_err(Trouble::Target)?;
+                output::complain(format_args!("publishing {what} to {place}"));
+                Ok(publish_to(&target, messages, length, self.rate).await)
+            }
         }
+    }
+
+    /// The settings of the connection, and those of the broker where it was not named by `--to`.
+    fn check(&self, service: &Service, of_broker: impl FnOnce(&mut Findings)) -> Result<(), Trouble> {
+        let mut findings = Findings::default();
+        service.nats.check(&mut findings);
+        if self.to.is_none() {
+            of_broker(&mut findings);
+        }
+        if findings.errors.is_empty() { Ok(()) } else { Err(Trouble::Settings(findings.errors)) }
     }
 
     /// The messages, what they are in words, and their number where it is known.
@@ -176,7 +198,7 @@ impl Publish {
             broken: self.broken,
             items: self.items.map(usize::from),
             // Over HTTP they are a 413 and no dead letter
-            oversized: matches!(address, Address::Stan { .. }),
+            oversized: !matches!(address, Address::Http(_)),
         };
         let what = format!("{} messages of --seed {seed}", self.count);
         Ok((messages::generated(Generator::new(seed, options), self.count), what, Some(self.count)))

@@ -66,8 +66,10 @@ pub(super) async fn pump(
             {
                 match messages.next() {
                     Some(Ok(Message { payload, origin })) => {
-                        let (retries, size) = (&retries, payload.len());
-                        waiting.push(async move { (origin, size, deliver(target, payload, retries).await) });
+                        let (retries, size, number) = (&retries, payload.len(), pace.sent);
+                        waiting.push(async move {
+                            (origin, size, deliver(target, number, payload, retries).await)
+                        });
                         waiting_bytes += size;
                         pace.sent += 1;
                     }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::target::{Failure, Next, Target};
+use super::target::{Failure, Next, Target, name_of_run};
 use crate::{
     config::{NatsSettings, SecretUrl},
     stan::{NotStored, Options, OptionsError, Outcome, PublishError, Publisher},
@@ -32,12 +32,8 @@ impl StanTarget {
         nats: &NatsSettings,
     ) -> Result<Self, OptionsError> {
         // Of its own for every run: the server refuses a second client with the same id
-        let random: String = std::iter::repeat_with(fastrand::alphanumeric).take(8).collect();
-        let client_id = format!("orderbox-publish-{random}");
-        let addresses = servers.list();
-        let addresses = addresses.iter().map(SecretUrl::expose);
-        let options = Options::new(addresses, cluster_id, &client_id)?.publish_window(WINDOW);
-        let options = nats.secure(options);
+        let client_id = name_of_run();
+        let options = Options::over(nats.options(servers)?, cluster_id, &client_id)?.publish_window(WINDOW);
         Ok(Self { publisher: Publisher::new(options), channel })
     }
 
@@ -59,7 +55,7 @@ impl Target for StanTarget {
         WINDOW
     }
 
-    async fn publish(&self, payload: Bytes) -> Result<(), Failure> {
+    async fn publish(&self, _number: u64, payload: Bytes) -> Result<(), Failure> {
         let publishing = match self.publisher.start_publish(&self.channel, payload).await {
             Ok(publishing) => publishing,
             Err(PublishError::Connect(error)) => return Err(Failure::retry(error)),

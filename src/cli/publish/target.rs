@@ -9,15 +9,15 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 /// How long one message is tried before it is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where messages are published to.
 pub(super) trait Target: Sync {
     /// How many messages may wait for their ack at a time.
     fn window(&self) -> usize;
 
-    /// Sends a message once and waits for its ack.
-    fn publish(&self, payload: Bytes) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Sends a message once and waits for its ack. `number` tells it from the other messages of this run.
+    fn publish(&self, number: u64, payload: Bytes) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
 /// Why a message was not acked.
@@ -53,11 +53,18 @@ impl Failure {
     }
 }
 
+/// A name that no other run has.
+pub(super) fn name_of_run() -> String {
+    let random: String = std::iter::repeat_with(fastrand::alphanumeric).take(8).collect();
+    format!("orderbox-publish-{random}")
+}
+
 /// Publishes a message, and again while the target asks for it and [`PATIENCE`] lasts. `retries` counts those.
 ///
 /// Once an outcome was unknown, a later failure leaves it so.
 pub(super) async fn deliver(
     target: &impl Target,
+    number: u64,
     payload: Bytes,
     retries: &AtomicU64,
 ) -> Result<(), Failure> {
@@ -69,7 +76,7 @@ pub(super) async fn deliver(
         .build();
     let mut outcome_unknown = false;
     loop {
-        let Err(mut failure) = target.publish(payload.clone()).await else { return Ok(()) };
+        let Err(mut failure) = target.publish(number, payload.clone()).await else { return Ok(()) };
         outcome_unknown |= failure.outcome_unknown;
         failure.outcome_unknown = outcome_unknown;
         let Next::Retry(wanted) = failure.next else { return Err(failure) };
@@ -117,7 +124,7 @@ pub(super) mod testing {
             4
         }
 
-        async fn publish(&self, payload: Bytes) -> Result<(), Failure> {
+        async fn publish(&self, _number: u64, payload: Bytes) -> Result<(), Failure> {
             self.received.lock().expect("no test panics under this lock").push((Instant::now(), payload));
             self.answers.lock().expect("no test panics under this lock").pop().unwrap_or(Ok(()))
         }
@@ -130,7 +137,7 @@ mod tests {
 
     async fn delivered(target: &Scripted) -> (Result<(), Failure>, u64, Duration) {
         let (retries, began) = (AtomicU64::new(0), Instant::now());
-        let result = deliver(target, Bytes::from_static(b"{}"), &retries).await;
+        let result = deliver(target, 0, Bytes::from_static(b"{}"), &retries).await;
         (result, retries.into_inner(), began.elapsed())
     }
 

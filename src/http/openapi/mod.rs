@@ -35,7 +35,8 @@ use super::{errors::ProblemBody, etag, router};
 #[openapi(
     info(
         title = "orderbox",
-        description = "Orders that were received from NATS Streaming or HTTP, and what became of each message.\n\n\
+        description = "Orders that were received from JetStream, NATS Streaming or HTTP, and what became of each \
+            message.\n\n\
             Every error is `application/problem+json` (RFC 9457) whose `detail` says what to do; a 503 of `/readyz` and `/healthz` is no error \
             but their answer, in JSON. An address that has no such method \
             answers 405 with `Allow`; HEAD is answered wherever GET is. Times are RFC 3339 in UTC.\n\n\

@@ -110,7 +110,7 @@ impl Doubles {
             board: self.board.clone(),
             store_health: self.store_health.clone(),
             metrics: Metrics::install(),
-            upstream: None,
+            upstreams: Vec::new(),
             tokens,
             max_message_bytes: MAX_MESSAGE_BYTES,
             limits: LIMITS,

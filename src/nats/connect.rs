@@ -6,6 +6,8 @@
 //! another one connects again from the start.
 
 use std::{
+    io,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -14,28 +16,62 @@ use std::{
 };
 
 use async_nats::{Client, ConnectOptions, Event, ReconnectToServer, ServerAddr};
+use thiserror::Error;
 
 use super::{
     address::{Login, Server},
-    error::ConnectError,
     options::Options,
 };
 
 /// How many messages wait in the client for each subscription. More are dropped (and counted) and come back after their
 /// ack wait; redelivery ignores MaxInFlight, so no number would be enough for sure.
-pub(super) const SUBSCRIPTION_CAPACITY: usize = 8192;
+pub const SUBSCRIPTION_CAPACITY: usize = 8192;
+
+/// Why a connection could not be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The credentials file can't be used.
+    #[error("the credentials file {} can't be used: {source}", path.display())]
+    Credentials {
+        /// The file.
+        path: PathBuf,
+        /// Unreadable, or without JWT or seed.
+        source: io::Error,
+    },
+    /// The file with the root certificates can't be used.
+    #[error("the root certificates {} can't be used: {source}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Unreadable, or without a certificate.
+        source: io::Error,
+    },
+    /// NATS is not reachable, or refuses us.
+    #[error("no connection to NATS at {server}: {source}")]
+    Server {
+        /// `host:port`.
+        server: String,
+        /// What NATS or the network said.
+        source: async_nats::ConnectError,
+    },
+}
 
 /// A dead link is noticed after two to three of these; the default of a minute is too long to be silent.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Connects to the first server that answers, in random order. The error is that of the last one tried. `dropped` counts
-/// the messages that arrive and that nobody takes in time.
-pub(super) async fn connect(options: &Options, dropped: &Arc<AtomicU64>) -> Result<Client, ConnectError> {
+/// Connects to the first server that answers, in random order, as a client of this name. The error is that of the last one
+/// tried. `dropped` counts the messages that arrive and that nobody takes in time.
+pub async fn connect(
+    options: &Options,
+    name: &str,
+    dropped: &Arc<AtomicU64>,
+) -> Result<Client, ConnectError> {
     let mut servers: Vec<&Server> = options.servers.iter().collect();
     fastrand::shuffle(&mut servers);
     let mut last = None;
     for server in servers {
-        match connect_to(server, options, Arc::clone(dropped)).await {
+        match connect_to(server, options, name, Arc::clone(dropped)).await {
             Ok(client) => return Ok(client),
             Err(error) => last = Some(error),
         }
@@ -46,10 +82,11 @@ pub(super) async fn connect(options: &Options, dropped: &Arc<AtomicU64>) -> Resu
 async fn connect_to(
     server: &Server,
     options: &Options,
+    name: &str,
     dropped: Arc<AtomicU64>,
 ) -> Result<Client, ConnectError> {
     let mut nats = ConnectOptions::new()
-        .name(&options.client_id)
+        .name(name)
         .connection_timeout(options.connect_timeout)
         .request_timeout(Some(options.request_timeout))
         .ping_interval(PING_INTERVAL)
@@ -77,7 +114,7 @@ async fn connect_to(
         }
         nats = nats.add_root_certificates(path.clone()).require_tls(true);
     }
-    let refused = |source| ConnectError::Nats { server: server.to_string(), source };
+    let refused = |source| ConnectError::Server { server: server.to_string(), source };
     connect_once(nats, server.address.clone()).await.map_err(refused)
 }
 

@@ -1,0 +1,226 @@
+//! One connection, from the look-up of the stream to its end.
+
+use std::{
+    error::Error as _,
+    sync::{Arc, Mutex, atomic::AtomicU64},
+    time::{Duration, Instant},
+};
+
+use async_nats::{
+    Client,
+    jetstream::{
+        Context, ErrorCode,
+        consumer::{Info, PullConsumer},
+        context::{
+            ConsumerInfoError, ConsumerInfoErrorKind, ContextBuilder, GetStreamError, GetStreamErrorKind,
+            RequestError, RequestErrorKind,
+        },
+        stream::{self, ConsumerCreateStrictErrorKind, StorageType, Stream},
+    },
+};
+use thiserror::Error;
+use time::OffsetDateTime;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::consumer::Wanted;
+use crate::{nats, telemetry::Upstream};
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How often the server is asked how the consumer does: a round trip to the node that leads it, and the lag.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How long it may leave that unanswered before the source counts as down, and another node is tried.
+pub(super) const SILENCE: Duration = Duration::from_secs(15);
+
+/// Why there is no session, or none any more. All of it is tried again.
+#[derive(Debug, Error)]
+pub(super) enum Trouble {
+    #[error(transparent)]
+    Connect(#[from] nats::ConnectError),
+    #[error(
+        "the server at JETSTREAM_URL does not answer for JetStream: it is not switched on (`nats-server -js`), or its cluster has no leader for now"
+    )]
+    NoJetStream,
+    #[error(
+        "there is no stream {stream}. Make it, with `--replicas 3` in a cluster: `nats stream add {stream} --subjects '{subject}' --storage file --retention limits --discard new --defaults`; or set JETSTREAM_STREAM to one that is there"
+    )]
+    NoStream { stream: String, subject: String },
+    #[error(
+        "stream {stream} keeps {subjects}, and nothing of JETSTREAM_SUBJECT={subject}: set that to what it keeps, or let the stream keep it, by `nats stream edit {stream} --subjects …`"
+    )]
+    NotKept { stream: String, subject: String, subjects: String },
+    #[error(
+        "consumer {name} of stream {stream} does not fit: {}. Change it by `nats consumer edit {stream} {name}`; or remove it and it is made anew, whereupon everything that the stream holds comes again and is settled as unchanged; or set JETSTREAM_CONSUMER to a name that is free",
+        mismatches.join("; ")
+    )]
+    Mismatch { stream: String, name: String, mismatches: Vec<String> },
+    #[error("consumer {0} was removed")]
+    Removed(String),
+    #[error("{what}: {error}")]
+    Refused { what: &'static str, error: String },
+    #[error("the server has not answered for {} s", .0.as_secs())]
+    Silent(Duration),
+    #[error("the NATS connection is closed")]
+    Closed,
+}
+
+/// What tells one stream and its consumer from others of the same names, and what should be known of them.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) warnings: Vec<String>,
+    pub(super) created: [OffsetDateTime; 2],
+    pub(super) last_sequence: u64,
+    pub(super) in_memory: bool,
+}
+
+/// A connection with a consumer that fits.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) context: Context,
+    pub(super) consumer: PullConsumer,
+    pub(super) found: Found,
+    stream: stream::Config,
+    wanted: Wanted,
+    heard: Mutex<Instant>,
+}
+
+impl Session {
+    /// Connects, and finds the stream and the consumer, which is made where there is none.
+    pub(super) async fn open(
+        options: &nats::Options,
+        wanted: &Wanted,
+        dropped: &Arc<AtomicU64>,
+    ) -> Result<Self, Trouble> {
+        let client = nats::connect(options, &wanted.name, dropped).await?;
+        let context = ContextBuilder::new().timeout(ANSWER).build(client.clone());
+        let found = context.get_stream(&wanted.stream).await.map_err(|error| match error.kind() {
+            GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                wanted.no_stream()
+            }
+            GetStreamErrorKind::Request if is_unheard(&error) => Trouble::NoJetStream,
+            GetStreamErrorKind::Request
+            | GetStreamErrorKind::EmptyName
+            | GetStreamErrorKind::InvalidStreamName
+            | GetStreamErrorKind::JetStream(_) => {
+                Trouble::Refused { what: "the stream can not be looked up", error: error.to_string() }
+            }
+        })?;
+        let of_stream = found.cached_info();
+        let stream = of_stream.config.clone();
+        if !wanted.is_kept_by(&stream) {
+            let (stream, subjects) = (wanted.stream.clone(), stream.subjects.join(", "));
+            return Err(Trouble::NotKept { stream, subject: wanted.subject.clone(), subjects });
+        }
+        let info = match found.consumer_info(&wanted.name).await {
+            Ok(info) => info,
+            Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => make(&found, wanted).await?,
+            Err(error) => return Err(wanted.not_looked_up(&error)),
+        };
+        wanted.fits(&stream, &info)?;
+        let consumer = found.get_consumer(&wanted.name).await.map_err(|error| Trouble::Refused {
+            what: "the consumer can not be looked up",
+            error: error.to_string(),
+        })?;
+        let found = Found {
+            warnings: wanted.warnings(&stream, &info.config),
+            created: [of_stream.created, info.created],
+            last_sequence: of_stream.state.last_sequence,
+            in_memory: stream.storage == StorageType::Memory,
+        };
+        Ok(Self {
+            client,
+            context,
+            consumer,
+            found,
+            stream,
+            wanted: wanted.clone(),
+            heard: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// How long ago the server last answered.
+    pub(super) fn silence(&self) -> Duration {
+        self.heard.lock().expect("nothing panics under this lock").elapsed()
+    }
+
+    /// Asks the server again and again how the consumer does, until that says that the session is over.
+    pub(super) async fn look(&self, upstream: &Upstream) -> Trouble {
+        let mut ticks = interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let trouble = match self.consumer.get_info().await {
+                Ok(info) => {
+                    *self.heard.lock().expect("nothing panics under this lock") = Instant::now();
+                    upstream.saw_waiting(Some(info.num_pending));
+                    match self.wanted.fits(&self.stream, &info) {
+                        Ok(()) => continue,
+                        Err(mismatch) => mismatch,
+                    }
+                }
+                Err(error) => self.wanted.not_looked_up(&error),
+            };
+            upstream.saw_waiting(None);
+            match trouble {
+                // A node that is gone is followed by another within seconds.
+                Trouble::Refused { .. } | Trouble::NoJetStream if self.silence() < SILENCE => {}
+                Trouble::Refused { .. } | Trouble::NoJetStream => return Trouble::Silent(self.silence()),
+                over => return over,
+            }
+        }
+    }
+}
+
+/// Whether nobody listens to such requests.
+fn is_unheard(error: &GetStreamError) -> bool {
+    let request = error.source().and_then(|source| source.downcast_ref::<RequestError>());
+    request.is_some_and(|request| request.kind() == RequestErrorKind::NoResponders)
+}
+
+/// Another instance may make it at the same time: the same one, or it does not fit and is told.
+async fn make(stream: &Stream, wanted: &Wanted) -> Result<Info, Trouble> {
+    match stream.create_consumer_strict(wanted.config()).await {
+        Ok(made) => {
+            tracing::info!(stream = wanted.stream, consumer = wanted.name, "made the JetStream consumer");
+            Ok(made.cached_info().clone())
+        }
+        Err(error) if matches!(error.kind(), ConsumerCreateStrictErrorKind::AlreadyExists) => {
+            stream.consumer_info(&wanted.name).await.map_err(|error| wanted.not_looked_up(&error))
+        }
+        Err(error) => {
+            Err(Trouble::Refused { what: "the consumer can not be made", error: error.to_string() })
+        }
+    }
+}
+
+impl Wanted {
+    fn fits(&self, stream: &stream::Config, info: &Info) -> Result<(), Trouble> {
+        let mismatches = self.mismatches(stream, &info.config);
+        if mismatches.is_empty() {
+            return Ok(());
+        }
+        Err(Trouble::Mismatch { stream: self.stream.clone(), name: self.name.clone(), mismatches })
+    }
+
+    fn no_stream(&self) -> Trouble {
+        Trouble::NoStream { stream: self.stream.clone(), subject: self.subject.clone() }
+    }
+
+    fn not_looked_up(&self, error: &ConsumerInfoError) -> Trouble {
+        match error.kind() {
+            ConsumerInfoErrorKind::NotFound => Trouble::Removed(self.name.clone()),
+            ConsumerInfoErrorKind::StreamNotFound => self.no_stream(),
+            ConsumerInfoErrorKind::NoResponders => Trouble::NoJetStream,
+            ConsumerInfoErrorKind::InvalidName
+            | ConsumerInfoErrorKind::Offline
+            | ConsumerInfoErrorKind::Request
+            | ConsumerInfoErrorKind::JetStream(_)
+            | ConsumerInfoErrorKind::TimedOut => {
+                Trouble::Refused { what: "the consumer can not be looked up", error: error.to_string() }
+            }
+        }
+    }
+}

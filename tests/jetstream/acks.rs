@@ -1,0 +1,154 @@
+//! Acks arrive, and a stop says so only when it is known.
+
+use super::reading;
+use crate::support::{
+    database::{Database, WriteLock},
+    link::Link,
+    load::{Load, all_is_settled, outcomes, published, settled},
+    nats_server::{NatsServer, until_all_is_acked},
+    orderbox::Orderbox,
+    stan_server::eventually,
+};
+
+/// The service, reading the stream over a link.
+async fn reading_over(link: &Link, database: &Database) -> Orderbox {
+    let url = format!("nats://127.0.0.1:{}", link.port());
+    Orderbox::on(database, &[("JETSTREAM_URL", url.as_str()), ("SAMPLE_ORDER", "false")]).await
+}
+
+/// Publishes straight to the server, past the link.
+fn publish(service: &Orderbox, server: &NatsServer, count: &str, seed: &str) {
+    let to = format!("jetstream://127.0.0.1:{}/ORDERS/orders", server.port());
+    service.ok(&["publish", "--to", &to, "--count", count, "--seed", seed]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_it_has_stopped_the_server_has_every_ack() {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let mut service = reading(&database, &server, &[]).await;
+    Load::of(84, 3_000).publish(&service);
+    eventually("it is at work", || async { settled(&database).await > 500 }).await;
+    let status = service.terminate().await;
+    assert!(status.success(), "{status}\n{}", service.log());
+    let settled = settled(&database).await;
+    let consumer = server.consumer().await.unwrap();
+    let acked = 3_000 - consumer.num_pending as i64 - consumer.num_ack_pending as i64;
+    assert_eq!(acked, settled, "of the settled messages");
+    service.restart().await;
+    until_all_is_acked(&server).await;
+    all_is_settled(&database, &service, &Load::of(84, 3_000).expected()).await;
+    assert_eq!(outcomes(&database, "received").await, 3_000, "an acked message came again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_without_the_server_says_that_the_last_acks_are_not_proven() {
+    let Some(mut server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let mut service = reading(&database, &server, &[]).await;
+    let lock = WriteLock::on(&database).await;
+    service.ok(&["publish", "--count", "3", "--seed", "85"]);
+    eventually("messages are under way", || async {
+        service.metric("orderbox_inbox_in_flight").await == Some(3.0)
+    })
+    .await;
+    server.kill(0);
+    lock.release().await;
+    eventually("they are settled", || async { settled(&database).await == 3 }).await;
+    let status = service.terminate().await;
+    assert_eq!(status.code(), Some(1), "{}", service.log());
+    assert!(service.log().contains("it is not known whether the last acks to JetStream arrived"));
+    server.restart(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acks_that_a_dead_link_swallowed_go_out_over_the_next_connection() {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let link = Link::to(server.port()).await;
+    let service = reading_over(&link, &database).await;
+    let lock = WriteLock::on(&database).await;
+    publish(&service, &server, "50", "86");
+    eventually("messages are under way", || async {
+        service.metric("orderbox_inbox_in_flight").await == Some(50.0)
+    })
+    .await;
+    link.block();
+    lock.release().await;
+    eventually("they are settled, and their acks swallowed", || async { settled(&database).await == 50 })
+        .await;
+    assert_eq!(server.backlog().await, Some(50));
+    link.reset();
+    link.mend();
+    // Long before the ack wait of 30 s.
+    until_all_is_acked(&server).await;
+    assert_eq!(server.consumer().await.unwrap().num_redelivered, 0);
+    assert_eq!(outcomes(&database, "received").await, 50, "they came again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_break_under_load_cost_nothing() {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    server
+        .make_consumer(super::consumer::fitting(|config| {
+            config.ack_wait = std::time::Duration::from_secs(11)
+        }))
+        .await;
+    let link = Link::to(server.port()).await;
+    let url = format!("nats://127.0.0.1:{}", link.port());
+    let service =
+        Orderbox::on(&database, &[("JETSTREAM_URL", url.as_str()), ("SAMPLE_ORDER", "false")]).await;
+    let load = Load { rate: Some(1_000), ..Load::of(87, 6_000) };
+    let mut publisher = load.start(&service);
+    for share in 1..=5 {
+        eventually("messages are settled", || async { settled(&database).await > share * 700 }).await;
+        link.reset();
+    }
+    published(&mut publisher).await;
+    until_all_is_acked(&server).await;
+    all_is_settled(&database, &service, &load.expected()).await;
+    let reconnects = service.metric("orderbox_jetstream_reconnects_total").await;
+    assert!(reconnects >= Some(5.0), "{reconnects:?}");
+    // The publisher went over the same link: what it sent again after a cut was taken once.
+    assert_eq!(server.messages().await, 6_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ack_is_never_taken_for_a_message_of_a_stream_that_was_made_anew() {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let link = Link::to(server.port()).await;
+    let service = reading_over(&link, &database).await;
+    let lock = WriteLock::on(&database).await;
+    publish(&service, &server, "20", "88");
+    eventually("messages are under way", || async {
+        service.metric("orderbox_inbox_in_flight").await == Some(20.0)
+    })
+    .await;
+    link.cut();
+    let context = server.context().await;
+    context.delete_stream("ORDERS").await.unwrap();
+    server.make_stream().await;
+    publish(&service, &server, "20", "89");
+    lock.release().await;
+    eventually("the former are settled, and their acks wait", || async { settled(&database).await == 20 })
+        .await;
+    // Nothing can be recorded, so an ack now could only be one of the former life.
+    let lock = WriteLock::on(&database).await;
+    link.mend();
+    eventually("the latter are under way", || async {
+        service.metric("orderbox_inbox_in_flight").await == Some(20.0)
+    })
+    .await;
+    assert_eq!(server.backlog().await, Some(20), "acks of former messages were taken for these");
+    lock.release().await;
+    until_all_is_acked(&server).await;
+    assert_eq!(database.number("SELECT count(*) FROM orders").await, 40);
+    service.ok(&["audit"]);
+}
