@@ -71,7 +71,7 @@ async fn main() -> io::Result<()> {
         HttpRequests::resolve()
     });
     let cache = Cache::new(1 << 20);
-    cache.put(UID, MODEL);
+    cache.put(UID, MODEL, tokio::time::Instant::now());
     let router = Router::new().route("/order", get(order)).with_state(Arc::new(Shared { cache, requests }));
     axum::serve(TcpListener::bind(address).await?, router).await
 }

@@ -1,4 +1,4 @@
-//! Several instances on one PostgreSQL, fed by a durable queue group: they share the messages, none is lost or settled twice
+//! Several instances on one PostgreSQL, fed by a durable queue group or a consumer of JetStream: they share the messages, none is lost or settled twice
 //! whichever of them is killed or paused, and none serves for more than a second what another has replaced.
 
 use std::time::{Duration, Instant};
@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use crate::support::{
     database::Database,
-    load::{Load, all_is_well, published, settled},
+    load::{Load, all_is_settled, all_is_well, published, settled},
+    nats_server::{NatsServer, until_all_is_acked},
     orderbox::Orderbox,
     stan_server::{StanServer, eventually},
 };
@@ -15,20 +16,10 @@ use crate::support::{
 /// How long an instance may serve what another one has replaced.
 const STALE: Duration = Duration::from_secs(1);
 
-fn settings(database: &Database, server: &StanServer) -> Vec<(String, String)> {
-    let fixed = [
-        ("STAN_QUEUE_GROUP", "orderbox"),
-        ("STORE_TIMEOUT", "2s"),
-        ("STAN_ACK_WAIT", "3s"),
-        ("SAMPLE_ORDER", "false"),
-    ];
-    let own = [("DATABASE_URL", database.url()), ("STAN_URL", server.url())];
-    let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
-    own.into_iter().chain(fixed).map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-async fn instances<const N: usize>(settings: &[(String, String)]) -> [Orderbox; N] {
-    let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+async fn instances<const N: usize>(database: &Database, source: &[(&str, &str)]) -> [Orderbox; N] {
+    let url = database.url();
+    let own = [("DATABASE_URL", url.as_str()), ("STORE_TIMEOUT", "2s"), ("SAMPLE_ORDER", "false")];
+    let settings = [&own, source].concat();
     let mut instances = std::array::from_fn(|_| Orderbox::prepare(&settings));
     for instance in &mut instances {
         instance.restart().await;
@@ -74,10 +65,7 @@ async fn is_seen(one: &Orderbox, other: &Orderbox, number: u64) {
 async fn a_replaced_order_is_seen_on_the_other_instance_within_a_second_also_after_its_connections_were_cut()
 {
     let Some(database) = Database::postgres().await else { return };
-    let url = database.url();
-    let settings: [(String, String); 2] =
-        [("DATABASE_URL".to_owned(), url), ("SAMPLE_ORDER".to_owned(), "false".to_owned())];
-    let [one, other] = instances(&settings).await;
+    let [one, other] = instances(&database, &[]).await;
     assert_eq!(one.client().post("/order", version(0)).await.status, 202);
     eventually("an order that one instance settles is served by the other", || async {
         other.order("shared").await == Ok(version(0).into())
@@ -93,33 +81,74 @@ async fn a_replaced_order_is_seen_on_the_other_instance_within_a_second_also_aft
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_instances_of_a_queue_group_lose_and_double_nothing_while_they_are_killed_and_paused() {
-    let messages = std::env::var("MESSAGES").map_or(6000, |value| value.parse().expect("a number"));
-    let Some(database) = Database::postgres().await else { return };
-    let Some(server) = StanServer::builder().file_store().start().await else { return };
-    let settings = settings(&database, &server);
-    let mut instances: [Orderbox; 3] = instances(&settings).await;
-    let load = Load { seed: 61, count: messages, rate: Some(1500) };
+/// Publishes while one instance after the other is killed and another one stopped for a while; `meanwhile` is done once a round.
+async fn disturb(
+    database: &Database,
+    instances: &mut [Orderbox; 3],
+    load: Load,
+    mut meanwhile: impl AsyncFnMut(usize),
+) {
     let mut publisher = load.start(&instances[0]);
-    let mut random = fastrand::Rng::with_seed(61);
+    let mut random = fastrand::Rng::with_seed(load.seed);
     let mut enough = 0;
-    for _ in 0..(messages / 1000) {
+    for round in 0..load.count / 1000 {
         enough += random.i64(200..1000);
-        eventually("some messages are settled", || async { settled(&database).await >= enough }).await;
-        let (killed, paused) = (random.usize(..3), random.usize(..2));
+        eventually("some messages are settled", || async { settled(database).await >= enough }).await;
+        let (killed, paused) = (random.usize(..3), random.usize(1..3));
         instances[killed].kill();
-        let paused = &instances[(killed + 1 + paused) % 3];
+        let paused = &instances[(killed + paused) % 3];
         paused.pause();
-        let so_far = settled(&database).await;
-        eventually("the one that is left goes on", || async { settled(&database).await > so_far }).await;
+        meanwhile(round).await;
+        let so_far = settled(database).await;
+        eventually("the one that is left goes on", || async { settled(database).await > so_far }).await;
         paused.resume();
         instances[killed].restart().await;
     }
     published(&mut publisher).await;
+}
+
+/// Beside what each instance says: nothing was settled as a second version of itself.
+async fn nothing_is_doubled(database: &Database) {
+    assert_eq!(database.number("SELECT count(*) FROM order_history").await, 0, "an order was settled twice");
+}
+
+fn messages() -> usize {
+    std::env::var("MESSAGES").map_or(6000, |value| value.parse().expect("a number"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_instances_of_a_queue_group_lose_and_double_nothing_while_they_are_killed_and_paused() {
+    let Some(database) = Database::postgres().await else { return };
+    let Some(server) = StanServer::builder().file_store().start().await else { return };
+    let url = server.url();
+    let stan = [("STAN_URL", url.as_str()), ("STAN_QUEUE_GROUP", "orderbox"), ("STAN_ACK_WAIT", "3s")];
+    let mut instances = instances(&database, &stan).await;
+    let load = Load { rate: Some(1500), ..Load::of(61, messages()) };
+    disturb(&database, &mut instances, load, async |_| {}).await;
     for instance in &instances {
         all_is_well(&database, &server, instance, &load.expected()).await;
     }
-    let doubled = "SELECT count(*) FROM order_history";
-    assert_eq!(database.number(doubled).await, 0, "an order was settled twice");
+    nothing_is_doubled(&database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: a cluster of three nodes, of which one is killed as well"]
+async fn three_instances_of_a_consumer_lose_and_double_nothing_while_they_and_a_node_are_killed() {
+    let Some(database) = Database::postgres().await else { return };
+    let Some(mut server) = NatsServer::cluster().await else { return };
+    server.make_stream().await;
+    let url = server.url();
+    let mut instances = instances(&database, &[("JETSTREAM_URL", url.as_str())]).await;
+    let load = Load { rate: Some(500), ..Load::of(62, messages()) };
+    disturb(&database, &mut instances, load, async |round| match round % 3 {
+        0 => server.kill(round % 2),
+        1 => server.restart((round - 1) % 2).await,
+        _ => {}
+    })
+    .await;
+    until_all_is_acked(&server).await;
+    for instance in &instances {
+        all_is_settled(&database, instance, &load.expected()).await;
+    }
+    nothing_is_doubled(&database).await;
 }
