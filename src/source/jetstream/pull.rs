@@ -34,6 +34,9 @@ const STOP: Duration = Duration::from_secs(2);
 /// What the server says of a message that is larger than the bytes that were asked for.
 const TOO_LARGE: &str = "Message Size Exceeds MaxBytes";
 
+/// What it says when all messages have come that were asked for, and fewer bytes.
+const COMPLETED: &str = "Batch Completed";
+
 /// The deliveries of one session.
 ///
 /// Only what there is room for is asked for, so what is delivered hardly ever has to be dropped, however large messages are. The room
@@ -153,7 +156,7 @@ impl Pull {
                 Err(Trouble::Removed(session.consumer.cached_info().name.clone()))
             }
             StatusCode::TIMEOUT => Ok(()),
-            _ if says == TOO_LARGE => Ok(()),
+            _ if [TOO_LARGE, COMPLETED].contains(&says) => Ok(()),
             // Another node leads the consumer now, or none does for a moment: `Session::look` says if that goes on.
             _ => {
                 tracing::debug!(%status, says, "jetstream: a request for messages was turned down");
