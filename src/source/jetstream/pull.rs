@@ -34,6 +34,9 @@ const STOP: Duration = Duration::from_secs(2);
 /// What the server says of a message that is larger than the bytes that were asked for.
 const TOO_LARGE: &str = "Message Size Exceeds MaxBytes";
 
+/// What it says when all messages have come that were asked for, and fewer bytes.
+const COMPLETED: &str = "Batch Completed";
+
 /// The deliveries of one session.
 ///
 /// Only what there is room for is asked for, so what is delivered hardly ever has to be dropped, however large messages are. The room
@@ -48,6 +51,28 @@ pub(super) struct Pull {
     asked: usize,
     /// The next message is larger than a share of the room, so it is asked for alone, whatever its size.
     alone: bool,
+}
+
+/// How a request has ended before all that it asked for was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Its time is over, or its messages or bytes have come: the next one may go out at once.
+    Ordinary,
+    /// There is no consumer any more.
+    Removed,
+    /// Another node leads the consumer now, or none does for a moment: `Session::look` says if that goes on.
+    TurnedDown,
+}
+
+impl Ending {
+    fn of(status: StatusCode, says: &str) -> Self {
+        match says {
+            "Consumer Deleted" => Self::Removed,
+            TOO_LARGE | COMPLETED => Self::Ordinary,
+            _ if status == StatusCode::TIMEOUT => Self::Ordinary,
+            _ => Self::TurnedDown,
+        }
+    }
 }
 
 impl Pull {
@@ -148,19 +173,17 @@ impl Pull {
         // All that it asked for, so the next message is the one.
         self.alone = says == TOO_LARGE && pending >= self.asked;
         self.asked = self.asked.saturating_sub(pending);
-        match status {
-            _ if says == "Consumer Deleted" => {
-                Err(Trouble::Removed(session.consumer.cached_info().name.clone()))
+        match Ending::of(status, says) {
+            Ending::Ordinary => {}
+            Ending::Removed => {
+                return Err(Trouble::Removed(session.consumer.cached_info().name.clone()));
             }
-            StatusCode::TIMEOUT => Ok(()),
-            _ if says == TOO_LARGE => Ok(()),
-            // Another node leads the consumer now, or none does for a moment: `Session::look` says if that goes on.
-            _ => {
+            Ending::TurnedDown => {
                 tracing::debug!(%status, says, "jetstream: a request for messages was turned down");
                 sleep(PAUSE).await;
-                Ok(())
             }
         }
+        Ok(())
     }
 
     /// Ends the deliveries to this process, and gives back at once what came and was not taken: what nobody takes or gives back
@@ -179,5 +202,25 @@ impl Pull {
         };
         // What is not given back when this fails, as on a link that takes nothing, comes again all the same.
         drop(timeout(STOP, given_back).await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_turned_down_waits_a_moment() {
+        for (status, says, ending) in [
+            (StatusCode::TIMEOUT, "Request Timeout", Ending::Ordinary),
+            (StatusCode::REQUEST_TERMINATED, "Batch Completed", Ending::Ordinary),
+            (StatusCode::REQUEST_TERMINATED, "Message Size Exceeds MaxBytes", Ending::Ordinary),
+            (StatusCode::REQUEST_TERMINATED, "Consumer Deleted", Ending::Removed),
+            (StatusCode::REQUEST_TERMINATED, "Leadership Change", Ending::TurnedDown),
+            (StatusCode::REQUEST_TERMINATED, "Exceeded MaxWaiting", Ending::TurnedDown),
+            (StatusCode::NO_RESPONDERS, "", Ending::TurnedDown),
+        ] {
+            assert_eq!(Ending::of(status, says), ending, "{says}");
+        }
     }
 }
