@@ -122,6 +122,7 @@ from_apt postgres postgresql
 from_apt chromium chromium
 from_apt chromedriver chromium-driver
 from_apt openssl openssl
+from_apt sqlite3 sqlite3
 from_apt kill procps
 from_apt python3 python3
 python_venv
