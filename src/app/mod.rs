@@ -307,7 +307,7 @@ impl Service {
         let (store, stop) = (Arc::clone(&self.store), self.stop_background.clone());
         let (cache, ages) = (Arc::clone(&self.cache), std::mem::take(&mut self.ages));
         self.tasks.spawn(async move {
-            store::keep_no_longer(store.as_ref(), &ages, |uid| cache.remove(uid), &stop).await;
+            store::keep_no_longer(store.as_ref(), &ages, |uid| cache.forget(uid), &stop).await;
         });
     }
 

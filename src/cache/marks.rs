@@ -40,52 +40,68 @@ const LIMIT: usize = 1 << 20;
 pub(super) struct Marks {
     /// Read by the settle path without the lock: outside a rebuild a mark costs one load.
     running: AtomicBool,
-    touched: Mutex<HashSet<u64>>,
+    touched: Mutex<Touched>,
     hasher: RandomState,
+}
+
+#[derive(Debug, Default)]
+struct Touched {
+    uids: HashSet<u64>,
+    /// The cache was emptied.
+    everything: bool,
+}
+
+impl Touched {
+    fn is_full(&self) -> bool {
+        self.everything || self.uids.len() >= LIMIT
+    }
 }
 
 impl Marks {
     /// Step B. SeqCst pairs it with the load in [`Self::mark`]: a settle that does not see it marked before B, so it
     /// committed before B, and every page read after B holds what it committed.
     pub(super) fn begin(&self) {
-        self.lock().clear();
+        *self.lock() = Touched::default();
         self.running.store(true, Ordering::SeqCst);
     }
 
     pub(super) fn end(&self) {
         self.running.store(false, Ordering::SeqCst);
-        *self.lock() = HashSet::new();
+        *self.lock() = Touched::default();
     }
 
     /// Step M.
     pub(super) fn mark(&self, uid: &str) {
         if self.running.load(Ordering::SeqCst) {
             let mut touched = self.lock();
-            if touched.len() < LIMIT {
-                touched.insert(self.hasher.hash_one(uid));
+            if touched.uids.len() < LIMIT {
+                touched.uids.insert(self.hasher.hash_one(uid));
             }
         }
     }
 
     /// Everything counts as touched from now on.
     pub(super) fn mark_everything(&self) {
-        if self.running.load(Ordering::SeqCst) {
-            self.lock().extend(0..LIMIT as u64);
-        }
+        self.lock().everything = self.running.load(Ordering::SeqCst);
+    }
+
+    /// Whether the cache was emptied since the rebuild began.
+    pub(super) fn everything(&self) -> bool {
+        self.lock().everything
     }
 
     /// Step K.
     pub(super) fn contains(&self, uid: &str) -> bool {
         let touched = self.lock();
-        touched.len() >= LIMIT || touched.contains(&self.hasher.hash_one(uid))
+        touched.is_full() || touched.uids.contains(&self.hasher.hash_one(uid))
     }
 
     /// Whether everything counts as touched.
     pub(super) fn full(&self) -> bool {
-        self.lock().len() >= LIMIT
+        self.lock().is_full()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<u64>> {
+    fn lock(&self) -> MutexGuard<'_, Touched> {
         // A panic cannot leave a set of numbers half changed.
         self.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }

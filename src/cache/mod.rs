@@ -73,6 +73,9 @@ impl Cache {
 
     /// Takes what a commit wrote or found for a uid. Called after the commit, in commit order of the uid; `began` is before it.
     pub fn put(&self, uid: &str, document: &[u8], began: Instant) {
+        if self.overtaken.since(began, uid) {
+            return self.remove(uid);
+        }
         let document = Document::new(document);
         self.marks.mark(uid);
         self.entries.insert(uid.into(), Some(document));

@@ -14,8 +14,8 @@
 //! * R < I: N < R < I < K, and B < C < C' < N. So the check finds a note that is no older than B, and removes.
 //!
 //! A load of a reader that began before R is voided by it, and one that begins later reads what was committed before it. The
-//! rebuild sees the mark that a removal sets. Notes are forgotten after [`KEPT`], which is why the settle path does not even
-//! insert what it began longer ago.
+//! rebuild sees the mark that a removal sets. Notes are forgotten after [`KEPT`], so what was begun longer ago is not shown. The
+//! retention forgets what it deletes in the same way, with the deletion for C'.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::RandomState},
@@ -46,7 +46,7 @@ const KEPT: Duration = Duration::from_secs(120);
 /// What was forgotten, and when.
 #[derive(Debug, Default)]
 pub(super) struct Overtaken {
-    /// Read by the settle path without the lock: without other instances a check costs one load.
+    /// Read by the settle path without the lock: where nothing was forgotten of late a check costs one load.
     any: AtomicBool,
     notes: Mutex<Notes>,
     hasher: RandomState,
@@ -87,6 +87,7 @@ impl Overtaken {
     fn prune(&self) {
         let mut notes = self.lock();
         notes.uids.retain(|_, at| at.elapsed() <= KEPT);
+        notes.everything = notes.everything.filter(|at| at.elapsed() <= KEPT);
         self.any.store(!notes.uids.is_empty() || notes.everything.is_some(), Ordering::SeqCst);
     }
 
@@ -106,10 +107,14 @@ struct Follower {
 }
 
 impl Cache {
-    /// Forgets what other instances replace, until `stop`; to be begun before the first read. Does nothing for a store that has
-    /// but one process.
+    /// Forgets what other instances replace, where there may be others, until `stop`; to be begun before the first read.
     pub async fn follow(&self, store: &dyn Store, stop: &CancellationToken) {
-        let Some(longest) = store.others() else { return };
+        let Some(longest) = store.others() else {
+            while stop.run_until_cancelled(sleep(KEPT)).await.is_some() {
+                self.overtaken.prune();
+            }
+            return;
+        };
         let mut follower = Follower { seen: HashSet::new(), looked: Instant::now(), longest };
         let mut pause = INTERVAL;
         while stop.run_until_cancelled(sleep(pause)).await.is_some() {
@@ -126,11 +131,17 @@ impl Cache {
         }
     }
 
+    /// Forgets a uid whose order is gone.
+    pub fn forget(&self, uid: &str) {
+        self.overtaken.note(uid);
+        self.remove(uid);
+    }
+
     async fn look(&self, follower: &mut Follower, store: &dyn Store) -> store::Result<()> {
         let began = Instant::now();
         // A row is dated when its transaction began, and seen when that has committed.
         let rows = store.history_since(2 * follower.longest).await?;
-        if began.duration_since(follower.looked) >= follower.longest {
+        if follower.looked.elapsed() >= follower.longest {
             // Some may have come and gone out of the window meanwhile.
             self.forget_everything();
         }
@@ -148,9 +159,10 @@ impl Cache {
     /// Forgets a uid, unless what is here is another document than the one that was replaced: then this process has put
     /// it there since, or is the one that replaced it.
     fn forget_if_old(&self, uid: &str, sha256: &[u8; 32]) {
-        self.overtaken.note(uid);
         if self.entries.peek(uid).flatten().is_none_or(|here| here.is(sha256)) {
-            self.remove(uid);
+            self.forget(uid);
+        } else {
+            self.overtaken.note(uid);
         }
     }
 

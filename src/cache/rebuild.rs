@@ -78,10 +78,18 @@ impl Cache {
     pub async fn rebuild(&self, store: &dyn Store, health: &Part, stop: &CancellationToken) {
         let began = Instant::now();
         self.progress.set(Rebuild::Running);
-        self.marks.begin();
         // Also when this future is dropped half way.
         let _end = End(self);
-        if stop.run_until_cancelled(self.fill(store, health)).await.is_some() {
+        let filled = async {
+            self.marks.begin();
+            self.fill(store, health).await;
+            // What was emptied meanwhile is filled again.
+            while self.marks.everything() {
+                self.marks.begin();
+                self.fill(store, health).await;
+            }
+        };
+        if stop.run_until_cancelled(filled).await.is_some() {
             // The page that was asked for in advance may have failed, and is no longer needed.
             health.up();
             self.progress.advance(1.0);

@@ -108,11 +108,7 @@ impl Process {
         });
         let (follower, followed, stop) =
             (Arc::clone(&cache), Arc::clone(&desk.store), stop_background.clone());
-        stages.spawn(async move {
-            follower.follow(&*followed, &stop).await;
-            // Where nobody is followed this is no stage that has ended.
-            stop.cancelled().await;
-        });
+        stages.spawn(async move { follower.follow(&*followed, &stop).await });
         for _ in 0..2 {
             let reader = Reader {
                 rng: rng.fork(),

@@ -150,16 +150,20 @@ fn of_stream(stream: &stream::Config) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut warn = |text: &str| warnings.push(format!("JETSTREAM_STREAM={} {text}", stream.name));
     if stream.discard == DiscardPolicy::Old {
-        let limits = [
-            ("max messages", stream.max_messages),
-            ("max bytes", stream.max_bytes),
-            ("max messages per subject", stream.max_messages_per_subject),
-        ];
+        let limits = [("max messages", stream.max_messages), ("max bytes", stream.max_bytes)];
         for (limit, value) in limits.into_iter().filter(|(_, value)| *value > 0) {
             warn(&format!(
                 "has {limit} {value} and discards the oldest beyond it, read or not: set its discard policy to `new`, which refuses messages instead"
             ));
         }
+    }
+    // The discard policy alone does not cover the subjects.
+    let refuses_by_subject = stream.discard == DiscardPolicy::New && stream.discard_new_per_subject;
+    if stream.max_messages_per_subject > 0 && !refuses_by_subject {
+        warn(&format!(
+            "has max messages per subject {} and discards the oldest beyond it, read or not, whatever its discard policy: set its discard policy to `new` per subject as well, or the limit to -1",
+            stream.max_messages_per_subject
+        ));
     }
     if !stream.max_age.is_zero() {
         warn(&format!(
@@ -290,6 +294,7 @@ mod tests {
             (old.clone(), "max messages 1000 and discards the oldest"),
             (stream::Config { max_messages: -1, max_bytes: 5, ..old.clone() }, "max bytes 5"),
             (stream::Config { max_messages: -1, max_messages_per_subject: 7, ..old }, "per subject 7"),
+            (stream::Config { max_messages_per_subject: 7, ..stream() }, "per subject 7"),
             (stream::Config { max_age: Duration::from_secs(60), ..stream() }, "after 60s"),
             (
                 stream::Config { retention: RetentionPolicy::Interest, ..stream() },

@@ -150,8 +150,9 @@ pub async fn copy(
     }
     let tables = compare(&mut source, &target, watch).await?;
     let comparison = Comparison { tables, warnings };
-    if !finished && comparison.is_same() {
-        target.finish().await.map_err(Side::Target.failed())?;
+    // Either may have been changed since an earlier copy.
+    if finished != comparison.is_same() {
+        target.finish(comparison.is_same()).await.map_err(Side::Target.failed())?;
     }
     Ok(comparison)
 }

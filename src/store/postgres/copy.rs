@@ -21,7 +21,7 @@ const MAKE_MARK: &str = "
     CREATE TABLE copy_from_sqlite (
         source text NOT NULL, begun_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz)";
 const INSERT_MARK: &str = "INSERT INTO copy_from_sqlite (source) VALUES ($1)";
-const FINISH: &str = "UPDATE copy_from_sqlite SET finished_at = now()";
+const FINISH: &str = "UPDATE copy_from_sqlite SET finished_at = CASE WHEN $1 THEN now() END";
 const DROP_MARK: &str = "DROP TABLE IF EXISTS copy_from_sqlite";
 const COUNT_SERVICES: &str = "
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'orderbox'";
@@ -153,9 +153,9 @@ pub(super) async fn set_last_number(
     sqlx::query(SET_LAST_NUMBER).bind(table.name).bind(number).execute(connection).await.map(drop)
 }
 
-/// Notes that the target is whole.
-pub(super) async fn finish(connection: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query(FINISH).execute(connection).await.map(drop)
+/// Notes whether the target is whole.
+pub(super) async fn finish(connection: &mut PgConnection, whole: bool) -> sqlx::Result<()> {
+    sqlx::query(FINISH).bind(whole).execute(connection).await.map(drop)
 }
 
 async fn has_table(connection: &mut PgConnection, name: &str) -> sqlx::Result<bool> {

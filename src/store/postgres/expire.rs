@@ -1,6 +1,6 @@
 use sqlx::PgConnection;
 
-use super::{column, record};
+use super::{children, column, record};
 use crate::store::{
     Aged, Aging, SourceKind,
     ledger::{EXPIRED_DEAD_LETTERS, EXPIRED_ORDERS, Tally},
@@ -20,12 +20,7 @@ const SELECT_HISTORY: &str = "
 const LOCK_ORDERS: &str = "
     SELECT id, source, channel FROM orders WHERE id = ANY ($1) AND updated_at < now() - make_interval(secs => $2)
     ORDER BY order_uid FOR UPDATE SKIP LOCKED";
-const DELETE_ORDERS: [&str; 4] = [
-    "DELETE FROM items WHERE order_id = ANY ($1)",
-    "DELETE FROM payments WHERE order_id = ANY ($1)",
-    "DELETE FROM deliveries WHERE order_id = ANY ($1)",
-    "DELETE FROM orders WHERE id = ANY ($1)",
-];
+const DELETE_ORDERS: &str = "DELETE FROM orders WHERE id = ANY ($1)";
 /// One whose replay waits, or failed, is still referred to. A replay leaves the inbox in the transaction that writes
 /// what it became, so one snapshot has either.
 const DELETE_DEAD_LETTERS: &str = "
@@ -79,9 +74,8 @@ pub(super) async fn expire(
         Aging::Orders => {
             let orders = rows(connection, LOCK_ORDERS, ids, age).await?;
             let ids: Vec<i64> = orders.iter().map(|(id, ..)| *id).collect();
-            for sql in DELETE_ORDERS {
-                sqlx::query(sql).bind(&ids).execute(&mut *connection).await?;
-            }
+            children::delete(connection, &ids).await?;
+            sqlx::query(DELETE_ORDERS).bind(&ids).execute(&mut *connection).await?;
             count(connection, &orders, EXPIRED_ORDERS, shard).await
         }
         Aging::DeadLetters => {

@@ -71,7 +71,7 @@ const VACUUM_INBOX: &str = "VACUUM (TRUNCATE false, SKIP_LOCKED) inbox";
 /// holds and for what others have replaced, a ping.
 const PIPELINE_CONNECTIONS: usize = 6;
 
-/// How often a batch is tried that another instance overtakes; each time that one has made progress.
+/// How often a batch is tried while orders that are in its way are deleted; each time some are gone.
 const TRIES: usize = 10;
 
 /// What a new session needs.

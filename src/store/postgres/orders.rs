@@ -53,7 +53,8 @@ const INSERT_HISTORY: &str = "
 ///
 /// Every uid is inserted as if it were new, which nearly all are, and only the rows that were there are locked and compared.
 /// Each of the two goes by ascending uid, so no two sessions wait for each other: who waits for a locked row waits for a session
-/// that has inserted all it will, and inserts wait for each other in one order. A row that another session inserts meanwhile is
+/// that has inserted all it will, and inserts wait for each other in one order, or for a session that has updated or deleted the row and
+/// waits for no uid any more. A row that another session inserts meanwhile is
 /// waited for by the insert, and seen by the statement that locks.
 pub(super) async fn apply(
     connection: &mut PgConnection,

@@ -15,9 +15,10 @@ const SELECT_UNSETTLED: &str = "
 const SELECT_INBOX: &str = "
     SELECT id, message_id, source, channel, sequence, published_at_ns, payload
     FROM inbox WHERE id = ANY ($1) ORDER BY id";
-/// A time in the future is one before the clock stepped back.
+/// By `now()`, which unlike `clock_timestamp()` is one value for the whole statement and so can be looked up in the index. A time in
+/// the future is one before the clock stepped back.
 const SELECT_HISTORY_SINCE: &str =
-    "SELECT id FROM order_history WHERE replaced_at > clock_timestamp() - make_interval(secs => $1)";
+    "SELECT id FROM order_history WHERE replaced_at > now() - make_interval(secs => $1)";
 const SELECT_SUPERSEDED: &str = "SELECT order_uid, sha256(document) FROM order_history WHERE id = ANY ($1)";
 const SELECT_DOCUMENT: &str = "SELECT document FROM orders WHERE order_uid = $1";
 /// Cut by the server: rows that it has sent must be read.

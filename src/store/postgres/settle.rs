@@ -29,8 +29,7 @@ const WRITE_TO_PARENTS: &str = "
 pub(super) enum Settled {
     /// It may be committed.
     Done(Vec<Option<Outcome>>),
-    /// Another session has inserted one of its new uids meanwhile: roll back and begin again, then the row is there to be
-    /// locked and compared.
+    /// An order that was in the way of one of its inserts has been deleted for its age meanwhile: roll back and begin again.
     Overtaken,
 }
 

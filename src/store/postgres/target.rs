@@ -102,7 +102,7 @@ impl Target {
         call!(self.sessions, copy::set_last_number(table, number))
     }
 
-    pub(in crate::store) async fn finish(&self) -> Result<()> {
-        call!(self.sessions, copy::finish())
+    pub(in crate::store) async fn finish(&self, whole: bool) -> Result<()> {
+        call!(self.sessions, copy::finish(whole))
     }
 }
