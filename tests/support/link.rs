@@ -59,9 +59,9 @@ struct Traffic {
 /// Where a connection ends in the middle of what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// After so many bytes, both ways together.
+    /// A new connection, after so many bytes, both ways together.
     After(u64),
-    /// After so many bytes from the start of its next COMMIT; these reach from before it over the middle of it to after its
+    /// The next one that sends a COMMIT, after so many bytes from the start of it; these reach from before it over the middle of it to after its
     /// answer.
     AtCommit(u64),
 }
@@ -84,30 +84,37 @@ pub(crate) struct Cuts {
     pub(crate) after: usize,
 }
 
+impl Scissors {
+    /// For a new connection, when it is the turn of such a cut.
+    fn after(&mut self) -> Option<u64> {
+        let &Cut::After(bytes) = self.left.last()? else { return None };
+        self.left.pop();
+        Some(bytes)
+    }
+
+    /// For one that sends a COMMIT, when it is the turn of such a cut.
+    fn at_commit(&mut self) -> Option<u64> {
+        let &Cut::AtCommit(bytes) = self.left.last()? else { return None };
+        self.left.pop();
+        Some(bytes)
+    }
+}
+
 /// What a connection may still pass until it is cut, if it is.
 #[derive(Debug, Default)]
 struct Fuse {
-    cut: Option<Cut>,
     left: Option<u64>,
     /// Bytes of the COMMIT and of its answer that have passed; none before the first.
     of_commit: Option<u64>,
 }
 
 impl Fuse {
-    fn light(cut: Option<Cut>) -> Self {
-        let left = match cut {
-            Some(Cut::After(bytes)) => Some(bytes),
-            Some(Cut::AtCommit(_)) | None => None,
-        };
-        Self { cut, left, of_commit: None }
-    }
-
     /// How many bytes of this chunk pass; fewer than it has when the connection is cut in the middle of it.
-    fn burn(&mut self, chunk: &[u8], from_client: bool) -> usize {
+    fn burn(&mut self, chunk: &[u8], from_client: bool, at_commit: impl FnOnce() -> Option<u64>) -> usize {
         let length = chunk.len() as u64;
         let commit = from_client && chunk.ends_with(COMMIT);
-        if let (true, Some(Cut::AtCommit(bytes)), None) = (commit, self.cut, self.left) {
-            self.left = Some(length.saturating_sub(COMMIT_BYTES) + bytes);
+        if commit && self.left.is_none() {
+            self.left = at_commit().map(|bytes| length.saturating_sub(COMMIT_BYTES) + bytes);
         }
         let passes = self.left.map_or(length, |left| left.min(length));
         self.left = self.left.map(|left| left - passes);
@@ -212,7 +219,7 @@ impl Link {
         self.traffic.loses_answer_to().is_none()
     }
 
-    /// Each of the next connections is cut where one of these says, the last of them first.
+    /// Connections are cut where these say, one after the other, the last of them first.
     pub(crate) fn cut_at(&self, cuts: Vec<Cut>) {
         self.traffic.scissors().left = cuts;
     }
@@ -277,10 +284,10 @@ async fn relay(
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     let loses_answer = AtomicBool::new(false);
-    let fuse = Mutex::new(Fuse::light(traffic.scissors().left.pop()));
+    let fuse = Mutex::new(Fuse { left: traffic.scissors().after(), of_commit: None });
     let burn = |chunk: &[u8], from_client| {
         let mut fuse = fuse.lock().expect("nothing panics under this lock");
-        (fuse.burn(chunk, from_client), fuse.is_burnt())
+        (fuse.burn(chunk, from_client, || traffic.scissors().at_commit()), fuse.is_burnt())
     };
     let requests = async {
         let mut buffer = vec![0; 1 << 16];
