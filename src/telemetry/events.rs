@@ -55,11 +55,15 @@ pub fn visible_after(durations: impl IntoIterator<Item = Duration>) {
 
 /// Messages were acked so long after their receipt; the second is how long their source waits for that.
 pub fn acked_after(acks: impl IntoIterator<Item = (Duration, Option<Duration>)>) {
-    let (after, headroom) = (histogram!(names::RECEIVE_TO_ACK), histogram!(names::ACK_HEADROOM));
+    let after = histogram!(names::RECEIVE_TO_ACK);
+    // Where no source waits for acks there is no such metric.
+    let mut headroom = None;
     for (duration, wait) in acks {
         after.record(duration);
         if let Some(wait) = wait {
-            headroom.record(wait.as_secs_f64() - duration.as_secs_f64());
+            headroom
+                .get_or_insert_with(|| histogram!(names::ACK_HEADROOM))
+                .record(wait.as_secs_f64() - duration.as_secs_f64());
         }
     }
 }

@@ -9,7 +9,7 @@
 //! ```
 //! Everything listens on 127.0.0.1 only, writes to a temporary folder, and ends with the value.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{cell::Cell, path::PathBuf, process::Command, time::Duration};
 
 use async_nats::{
     ConnectOptions,
@@ -192,10 +192,19 @@ impl NatsServer {
         Some(consumer.num_pending + consumer.num_ack_pending as u64)
     }
 
-    /// The node that leads the consumer.
-    pub(crate) async fn leader(&self) -> Option<usize> {
-        let leader = self.consumer().await?.cluster?.leader?;
-        leader.strip_prefix("node")?.parse().ok()
+    /// The node that leads the consumer, once one does.
+    pub(crate) async fn leader(&self) -> usize {
+        let leader = async || {
+            let leader = self.consumer().await?.cluster?.leader?;
+            leader.strip_prefix("node")?.parse().ok()
+        };
+        let found = Cell::new(None);
+        eventually("the consumer has a leader", || async {
+            found.set(leader().await);
+            found.get().is_some()
+        })
+        .await;
+        found.get().expect("it was waited for")
     }
 }
 
