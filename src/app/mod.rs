@@ -1,5 +1,6 @@
 //! Wires the stages together, and in `stop` takes them apart again. Only this module sees every stage.
 
+mod sources;
 mod stop;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -15,11 +16,13 @@ use crate::{
     inbox::{Budget, InFlight, Inbox, Writer},
     link, nats, open_files,
     signals::Signals,
-    source::{self, HttpSource, JetStreamSource, Source, StanSource},
+    source::{self, HttpSource, Source},
     store::{self, Aging, Pauses, Store},
     telemetry::{Board, Metrics, Part, Upstream, watch_store},
     worker::{Recovery, Worker},
 };
+
+use sources::Sources;
 
 /// The store counts as down when it was silent for STORE_TIMEOUT, within which each call ends, and this much more.
 const GRACE: Duration = Duration::from_secs(5);
@@ -116,36 +119,6 @@ pub async fn serve(settings: &Settings) -> Result<Ended, StartError> {
         ),
     }
     Ok(Ended::Unfinished)
-}
-
-/// All that the settings say is read from, beside HTTP.
-struct Sources {
-    sources: Vec<Box<dyn Source>>,
-    upstreams: Vec<Upstream>,
-}
-
-impl Sources {
-    fn of(settings: &Settings, board: &Board, metrics: &Metrics) -> Result<Self, StartError> {
-        let Settings { stan, jetstream, nats, limits, store, .. } = settings;
-        let mut all = Self { sources: Vec::new(), upstreams: Vec::new() };
-        let stan = StanSource::new(stan, nats, || {
-            metrics.with_stan();
-            board.register("stan", None)
-        })?;
-        if let Some(stan) = stan {
-            all.upstreams.push(stan.upstream().clone());
-            all.sources.push(Box::new(stan));
-        }
-        let jetstream = JetStreamSource::new(jetstream, nats, limits, store, || {
-            metrics.with_jetstream();
-            board.register("jetstream", None)
-        })?;
-        if let Some(jetstream) = jetstream {
-            all.upstreams.push(jetstream.upstream().clone());
-            all.sources.push(Box::new(jetstream));
-        }
-        Ok(all)
-    }
 }
 
 /// The running stages and what stops each.

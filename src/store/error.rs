@@ -68,7 +68,7 @@ pub(super) enum Failure {
     TimedOut(Duration),
     /// The database can't be used as it is; says why and what to do.
     Unfit(String),
-    /// Other instances kept changing the same rows.
+    /// Orders that were in the way were deleted again and again.
     Overtaken,
     /// The disk has less room than is asked for.
     Full,
@@ -123,7 +123,7 @@ impl Failure {
             }
             Self::Unfit(message) => (Class::Transient, true, None, message),
             Self::Overtaken => {
-                let message = "other instances kept changing the same rows".to_owned();
+                let message = "orders of the same uids kept being deleted meanwhile".to_owned();
                 (Class::Transient, true, None, message)
             }
             Self::Full => (Class::Transient, true, Some("13".to_owned()), "the disk is full (13)".to_owned()),

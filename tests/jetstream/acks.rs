@@ -22,6 +22,23 @@ fn publish(service: &Orderbox, server: &NatsServer, count: &str, seed: &str) {
     service.ok(&["publish", "--to", &to, "--count", count, "--seed", seed]);
 }
 
+/// So many messages are delivered and can't be settled until the lock is released.
+async fn under_way(
+    service: &Orderbox,
+    server: &NatsServer,
+    database: &Database,
+    count: u32,
+    seed: &str,
+) -> WriteLock {
+    let lock = WriteLock::on(database).await;
+    publish(service, server, &count.to_string(), seed);
+    eventually("messages are under way", || async {
+        service.metric("orderbox_inbox_in_flight").await == Some(f64::from(count))
+    })
+    .await;
+    lock
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_it_has_stopped_the_server_has_every_ack() {
     let Some(server) = NatsServer::start().await else { return };
@@ -70,12 +87,7 @@ async fn acks_that_a_dead_link_swallowed_go_out_over_the_next_connection() {
     server.make_stream().await;
     let link = Link::to(server.port()).await;
     let service = reading_over(&link, &database).await;
-    let lock = WriteLock::on(&database).await;
-    publish(&service, &server, "50", "86");
-    eventually("messages are under way", || async {
-        service.metric("orderbox_inbox_in_flight").await == Some(50.0)
-    })
-    .await;
+    let lock = under_way(&service, &server, &database, 50, "86").await;
     link.block();
     lock.release().await;
     eventually("they are settled, and their acks swallowed", || async { settled(&database).await == 50 })
@@ -125,12 +137,7 @@ async fn an_ack_is_never_taken_for_a_message_of_a_stream_that_was_made_anew() {
     server.make_stream().await;
     let link = Link::to(server.port()).await;
     let service = reading_over(&link, &database).await;
-    let lock = WriteLock::on(&database).await;
-    publish(&service, &server, "20", "88");
-    eventually("messages are under way", || async {
-        service.metric("orderbox_inbox_in_flight").await == Some(20.0)
-    })
-    .await;
+    let lock = under_way(&service, &server, &database, 20, "88").await;
     link.cut();
     let context = server.context().await;
     context.delete_stream("ORDERS").await.unwrap();
