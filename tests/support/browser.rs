@@ -26,14 +26,12 @@ pub(crate) struct Browser {
 
 /// Runs `test` in a browser and ends the browser whatever becomes of the test. Does nothing when there is none.
 pub(crate) async fn browse(test: impl AsyncFnOnce(Browser)) {
-    let Some(driver) = program("chromedriver", &["/usr/bin"]) else { return };
+    let Some(program) = program("chromedriver", &["/usr/bin"]) else { return };
     let folder = tempfile::tempdir().expect("create a folder");
-    let mut command = Command::new(driver);
-    command.arg("--port=0");
-    let driver = Process::start("chromedriver", command, folder.path().join("chromedriver.log"));
+    let (_driver, port) = chromedriver(&program, folder.path()).await;
     let client = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
         .capabilities(capabilities(folder.path()))
-        .connect(&format!("http://127.0.0.1:{}", port(&driver).await))
+        .connect(&format!("http://127.0.0.1:{port}"))
         .await
         .expect("open a session");
     let limit = tokio::time::timeout(6 * PATIENCE, test(Browser { client: client.clone() }));
@@ -50,16 +48,32 @@ pub(crate) async fn browse(test: impl AsyncFnOnce(Browser)) {
     }
 }
 
-/// The port that chromedriver took; it says so once it listens.
-async fn port(driver: &Process) -> u16 {
+/// Starts chromedriver, and gives the port that it took; it says so once it listens.
+///
+/// Asked for any free port it takes one of IPv6 and then wants the same of IPv4, and ends when another program has that one.
+async fn chromedriver(program: &Path, folder: &Path) -> (Process, u16) {
     let listening = async {
+        let mut attempt = 0;
         loop {
-            let output = driver.output();
-            let port = output.split_once("successfully on port ").and_then(|(_, rest)| rest.split_once('.'));
-            if let Some((port, _)) = port {
-                return port.parse().expect("a port");
+            attempt += 1;
+            let mut command = Command::new(program);
+            command.arg("--port=0");
+            let log = folder.join(format!("chromedriver-{attempt}.log"));
+            let mut driver = Process::start("chromedriver", command, log);
+            loop {
+                let ended = driver.exited().is_some();
+                let output = driver.output();
+                let port =
+                    output.split_once("successfully on port ").and_then(|(_, rest)| rest.split_once('.'));
+                if let Some((port, _)) = port {
+                    return (driver, port.parse().expect("a port"));
+                }
+                if ended {
+                    assert!(output.contains("port not available"), "chromedriver ended: {output}");
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::time::timeout(PATIENCE, listening).await.expect("chromedriver listens")

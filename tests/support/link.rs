@@ -59,7 +59,8 @@ struct Traffic {
 /// Where a connection ends in the middle of what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// A new connection, after so many bytes, both ways together.
+    /// The next connection that says anything, after so many bytes, both ways together. A new one does, and a client that has
+    /// connections enough opens none.
     After(u64),
     /// The next one that sends a COMMIT, after so many bytes from the start of it; these reach from before it over the middle of it to after its
     /// answer.
@@ -85,16 +86,13 @@ pub(crate) struct Cuts {
 }
 
 impl Scissors {
-    /// For a new connection, when it is the turn of such a cut.
-    fn after(&mut self) -> Option<u64> {
-        let &Cut::After(bytes) = self.left.last()? else { return None };
-        self.left.pop();
-        Some(bytes)
-    }
-
-    /// For one that sends a COMMIT, when it is the turn of such a cut.
-    fn at_commit(&mut self) -> Option<u64> {
-        let &Cut::AtCommit(bytes) = self.left.last()? else { return None };
+    /// After how many bytes the connection ends that says this now, when the cut whose turn it is falls there.
+    fn fall(&mut self, commit: Option<u64>) -> Option<u64> {
+        let bytes = match (*self.left.last()?, commit) {
+            (Cut::After(bytes), _) => bytes,
+            (Cut::AtCommit(bytes), Some(start)) => start + bytes,
+            (Cut::AtCommit(_), None) => return None,
+        };
         self.left.pop();
         Some(bytes)
     }
@@ -110,16 +108,14 @@ struct Fuse {
 
 impl Fuse {
     /// How many bytes of this chunk pass; fewer than it has when the connection is cut in the middle of it.
-    fn burn(&mut self, chunk: &[u8], from_client: bool, at_commit: impl FnOnce() -> Option<u64>) -> usize {
+    fn burn(&mut self, chunk: &[u8], from_client: bool, scissors: &mut Scissors) -> usize {
         let length = chunk.len() as u64;
-        let commit = from_client && chunk.ends_with(COMMIT);
-        if commit && self.left.is_none() {
-            self.left = at_commit().map(|bytes| length.saturating_sub(COMMIT_BYTES) + bytes);
-        }
+        let commit = (from_client && chunk.ends_with(COMMIT)).then(|| length.saturating_sub(COMMIT_BYTES));
+        self.left = self.left.or_else(|| scissors.fall(commit));
         let passes = self.left.map_or(length, |left| left.min(length));
         self.left = self.left.map(|left| left - passes);
         self.of_commit = match self.of_commit {
-            _ if commit => Some(passes.saturating_sub(length - COMMIT_BYTES.min(length))),
+            _ if let Some(start) = commit => Some(passes.saturating_sub(start)),
             Some(COMMIT_BYTES..) if from_client && length > 0 => None,
             Some(passed) => Some(passed + passes),
             None => None,
@@ -284,10 +280,10 @@ async fn relay(
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     let loses_answer = AtomicBool::new(false);
-    let fuse = Mutex::new(Fuse { left: traffic.scissors().after(), of_commit: None });
+    let fuse = Mutex::new(Fuse::default());
     let burn = |chunk: &[u8], from_client| {
         let mut fuse = fuse.lock().expect("nothing panics under this lock");
-        (fuse.burn(chunk, from_client, || traffic.scissors().at_commit()), fuse.is_burnt())
+        (fuse.burn(chunk, from_client, &mut traffic.scissors()), fuse.is_burnt())
     };
     let requests = async {
         let mut buffer = vec![0; 1 << 16];
