@@ -3,8 +3,9 @@
 mod sources;
 mod stop;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
+use futures_util::{FutureExt, future::BoxFuture};
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -32,7 +33,7 @@ const OTHER_READERS: usize = 4;
 
 /// Why the service did not start. No retry would heal any of these.
 #[derive(Debug, Error)]
-pub enum StartError {
+enum StartError {
     /// The store's settings.
     #[error(transparent)]
     Store(#[from] store::ConnectError),
@@ -57,19 +58,34 @@ pub enum StartError {
 
 /// How the service ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+enum Ended {
     /// Everything received was settled and acked.
     Drained,
     /// Something was left for the next start; nothing is lost.
     Unfinished,
 }
 
-/// Runs the service until a signal asks it to stop.
-///
-/// # Errors
-/// When it can't start. A store or a broker that can't be reached is no such reason: the service says so on /healthz and
+/// Runs the service until a signal asks it to stop, and tells the process's exit code: 1 when something was left for the next
+/// start, 2 when it can't start. A store or a broker that can't be reached is no such reason: the service says so on /healthz and
 /// tries until it can.
-pub async fn serve(settings: &Settings) -> Result<Ended, StartError> {
+///
+/// Boxed, so that all of it is compiled in the library: whoever holds the future itself compiles it once more.
+#[must_use]
+pub fn run(settings: Settings) -> BoxFuture<'static, ExitCode> {
+    async move {
+        match serve(&settings).await {
+            Ok(Ended::Drained) => ExitCode::SUCCESS,
+            Ok(Ended::Unfinished) => ExitCode::FAILURE,
+            Err(error) => {
+                tracing::error!("{error}");
+                ExitCode::from(2)
+            }
+        }
+    }
+    .boxed()
+}
+
+async fn serve(settings: &Settings) -> Result<Ended, StartError> {
     let mut signals = Signals::new().map_err(StartError::Signals)?;
     let database = settings.store.url.expose();
     let _lock = store::lock_for_serve(database)?;

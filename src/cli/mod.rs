@@ -17,6 +17,7 @@ mod serve;
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use futures_util::future::BoxFuture;
 
 use crate::config::{self, Settings};
 
@@ -76,7 +77,7 @@ enum Command {
 }
 
 /// Runs the command that the process was started with; `service` is what `serve` runs once its settings are sound.
-pub fn main(service: impl AsyncFnOnce(Settings) -> ExitCode) -> ExitCode {
+pub fn main(service: fn(Settings) -> BoxFuture<'static, ExitCode>) -> ExitCode {
     let cli = match parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
