@@ -74,7 +74,7 @@ async fn a_store_that_takes_no_writes_is_transient_and_reads_go_on(bench: Bench)
     let (store, blocker) = match &bench.database {
         Database::Sqlite(_) => {
             let blocker = bench.database.sqlite_write_lock();
-            (bench.database.store_with(std::time::Duration::from_millis(400)), Some(blocker))
+            (bench.database.store_with(std::time::Duration::from_secs(3)), Some(blocker))
         }
         Database::Postgres(database) => {
             let name = database.name();

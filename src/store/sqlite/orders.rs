@@ -1,12 +1,14 @@
 //! `orders`, and the history of its documents.
 
-use rusqlite::{Connection, Row};
+use std::collections::HashSet;
+
+use rusqlite::{Connection, Row, Statement};
 
 use super::{
     children,
     column::blob,
     date::rfc3339,
-    packed::{Packed, Place},
+    packed::{Packed, Place, Unpacked},
 };
 use crate::{
     order::Order,
@@ -25,7 +27,8 @@ const INSERT: &str = "
     INSERT INTO orders (order_uid, document, message_id, source, channel, sequence, published_at_ns,
         track_number, entry, locale, internal_signature, customer_id, delivery_service, shardkey, sm_id, date_created,
         oof_shard)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (order_uid) DO NOTHING";
 const REPLACE: &str = "
     UPDATE orders SET document = ?2, message_id = ?3, source = ?4, channel = ?5, sequence = ?6, published_at_ns = ?7,
         track_number = ?8, entry = ?9, locale = ?10, internal_signature = ?11, customer_id = ?12, delivery_service = ?13,
@@ -69,7 +72,8 @@ impl PackedOrder {
     }
 }
 
-/// Writes what the accepted messages change.
+/// Writes what the accepted messages change. Every uid is inserted as if it were new, which nearly all are, and only the rows
+/// that were there are compared.
 pub(super) fn apply(
     connection: &Connection,
     accepted: Vec<Accepted<'_, PackedOrder>>,
@@ -78,16 +82,21 @@ pub(super) fn apply(
     if accepted.is_empty() {
         return Ok(Vec::new());
     }
-    let current = current(connection, &accepted)?;
-    let plan = plan(accepted, &current);
-
-    keep(connection, &plan.history)?;
-    let inserts = plan.inserts.iter().map(|accepted| (None, accepted));
-    let replacements = plan.replacements.iter().map(|(id, accepted)| (Some(*id), accepted));
-    children::delete(connection, plan.replacements.iter().map(|(id, _)| *id))?;
-    write(connection, inserts.chain(replacements), packed)?;
-    forward(connection, &plan.forwards)?;
-    Ok(plan.outcomes)
+    let mut all = plan(accepted.clone(), &[]);
+    let present = insert(connection, &all.inserts, packed)?;
+    if present.is_empty() {
+        keep(connection, &all.history)?;
+        return Ok(all.outcomes);
+    }
+    let (known, new): (Vec<_>, Vec<_>) =
+        accepted.into_iter().partition(|accepted| present.contains(accepted.order_uid));
+    all = plan(new, &[]);
+    let current = current(connection, &known)?;
+    all.extend(plan(known, &current));
+    keep(connection, &all.history)?;
+    replace(connection, &all.replacements, packed)?;
+    forward(connection, &all.forwards)?;
+    Ok(all.outcomes)
 }
 
 /// The rows that the uids of these messages have now. SQLite has no hash function, so their documents pass through, one at a
@@ -120,39 +129,62 @@ fn current_of(row: &Row<'_>) -> Result<Current, Cause> {
     })
 }
 
-/// Writes rows of `orders` with their children; those with an id are there already.
-fn write<'a>(
+/// Inserts orders with their children, and answers the uids that were there already.
+fn insert<'a>(
     connection: &Connection,
-    orders: impl Iterator<Item = (Option<i64>, &'a Accepted<'a, PackedOrder>)>,
+    inserts: &[Accepted<'a, PackedOrder>],
+    packed: &Packed,
+) -> Result<HashSet<&'a str>, Cause> {
+    let mut statement = connection.prepare_cached(INSERT)?;
+    let mut children = children::Insert::on(connection)?;
+    let mut present = HashSet::new();
+    for accepted in inserts {
+        statement.raw_bind_parameter(1, accepted.order_uid)?;
+        let mut values = packed.from(accepted.order.place);
+        if write(&mut statement, accepted, &mut values)? {
+            children.rows(connection.last_insert_rowid(), accepted.order.items, &mut values)?;
+        } else {
+            present.insert(accepted.order_uid);
+        }
+    }
+    Ok(present)
+}
+
+/// Overwrites rows, and their children.
+fn replace(
+    connection: &Connection,
+    replacements: &[(i64, Accepted<'_, PackedOrder>)],
     packed: &Packed,
 ) -> Result<(), Cause> {
-    let mut insert = connection.prepare_cached(INSERT)?;
-    let mut replace = connection.prepare_cached(REPLACE)?;
+    if replacements.is_empty() {
+        return Ok(());
+    }
+    children::delete(connection, replacements.iter().map(|(id, _)| *id))?;
+    let mut statement = connection.prepare_cached(REPLACE)?;
     let mut children = children::Insert::on(connection)?;
-    for (id, Accepted { message, order_uid, order, .. }) in orders {
-        let mut values = packed.from(order.place);
-        let statement = match id {
-            Some(id) => {
-                replace.raw_bind_parameter(1, id)?;
-                &mut replace
-            }
-            None => {
-                insert.raw_bind_parameter(1, order_uid)?;
-                &mut insert
-            }
-        };
-        statement.raw_bind_parameter(2, &*message.payload)?;
-        statement.raw_bind_parameter(3, &*message.message_id)?;
-        statement.raw_bind_parameter(4, message.source.as_str())?;
-        statement.raw_bind_parameter(5, &*message.channel)?;
-        statement.raw_bind_parameter(6, message.sequence)?;
-        statement.raw_bind_parameter(7, message.published_at_ns)?;
-        values.bind(statement, FIRST_PACKED)?;
-        statement.raw_execute()?;
-        let id = id.unwrap_or_else(|| connection.last_insert_rowid());
-        children.rows(id, order.items, &mut values)?;
+    for (id, accepted) in replacements {
+        statement.raw_bind_parameter(1, id)?;
+        let mut values = packed.from(accepted.order.place);
+        write(&mut statement, accepted, &mut values)?;
+        children.rows(*id, accepted.order.items, &mut values)?;
     }
     Ok(())
+}
+
+/// Runs a statement whose first parameter is bound; the others are what `orders` says of a message. Tells whether it wrote a row.
+fn write(
+    statement: &mut Statement<'_>,
+    Accepted { message, .. }: &Accepted<'_, PackedOrder>,
+    values: &mut Unpacked<'_>,
+) -> Result<bool, Cause> {
+    statement.raw_bind_parameter(2, &*message.payload)?;
+    statement.raw_bind_parameter(3, &*message.message_id)?;
+    statement.raw_bind_parameter(4, message.source.as_str())?;
+    statement.raw_bind_parameter(5, &*message.channel)?;
+    statement.raw_bind_parameter(6, message.sequence)?;
+    statement.raw_bind_parameter(7, message.published_at_ns)?;
+    values.bind(statement, FIRST_PACKED)?;
+    Ok(statement.raw_execute()? > 0)
 }
 
 /// Gives rows the identity of the newer message that said the same.
