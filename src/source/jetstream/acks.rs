@@ -9,8 +9,20 @@
 //! most of its nodes have the change: one answer proves all before it. While it is under way others go out unanswered, so it
 //! costs a message a round trip, not one for each ack. What is unproven when there is no answer, or the connection is lost, is
 //! sent again.
+//!
+//! A node that has just begun to lead the consumer may not know all that the one before has delivered. It ignores an ack beyond
+//! that, and does not answer one. So the ack that is asked about is the one with the greatest number: an answer to it
+//! says that none was beyond what the server knows.
 
-use std::{collections::VecDeque, future::pending, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::{Client, Request, Subject};
 use bytes::Bytes;
@@ -46,9 +58,11 @@ pub(super) struct Live {
 
 /// An ack on its way.
 #[derive(Debug)]
-struct Sent {
-    subject: Subject,
-    life: u64,
+pub(super) struct Sent {
+    pub(super) subject: Subject,
+    /// Of its message in the stream.
+    pub(super) sequence: u64,
+    pub(super) life: u64,
 }
 
 #[derive(Debug)]
@@ -58,44 +72,64 @@ enum Command {
     Prove(oneshot::Sender<()>),
 }
 
+impl Command {
+    fn is_of(&self, life: u64) -> bool {
+        match self {
+            Self::Ack(ack) => ack.life == life,
+            Self::Prove(_) => true,
+        }
+    }
+}
+
 /// Hands acks over. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Acks(mpsc::Sender<Command>);
+pub(super) struct Acks {
+    queue: mpsc::Sender<Command>,
+    dropped: Arc<AtomicBool>,
+}
 
 impl Acks {
     /// The way for acks, and who writes them to whatever `live` says.
     pub(super) fn new(live: watch::Receiver<Option<Live>>) -> (Self, Writer) {
         let (sender, queue) = mpsc::channel(MOST);
-        let unproven = Unproven { acks: VecDeque::new(), waiting: Vec::new() };
-        (Self(sender), Writer { queue, live, unproven })
+        let dropped = Arc::<AtomicBool>::default();
+        let unproven = Unproven { dropped: Arc::clone(&dropped), ..Unproven::default() };
+        (Self { queue: sender, dropped }, Writer { queue, live, unproven })
     }
 
-    /// Waits until every ack made before has been answered for.
+    /// Whether an ack was ever dropped for want of room: nothing proves those, not even that they were not made up for since.
+    pub(super) fn dropped(&self) -> bool {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Waits until every ack made before has been answered for, or was dropped. At once when there is none, connected or not.
     pub(super) async fn proven(&self) {
         let (sender, told) = oneshot::channel();
-        if self.0.send(Command::Prove(sender)).await.is_err() || told.await.is_err() {
+        if self.queue.send(Command::Prove(sender)).await.is_err() || told.await.is_err() {
             // The writer ends with the last handle, so it is there.
             pending().await
         }
     }
 
-    pub(super) fn acker(&self, subject: Subject, life: u64, wait: Duration) -> Box<dyn inbox::Ack> {
-        Box::new(Acker { queue: self.0.clone(), sent: Sent { subject, life }, wait })
+    pub(super) fn acker(&self, sent: Sent, wait: Duration) -> Box<dyn inbox::Ack> {
+        Box::new(Acker { acks: self.clone(), sent, wait })
     }
 }
 
 #[derive(Debug)]
 struct Acker {
-    queue: mpsc::Sender<Command>,
+    acks: Acks,
     sent: Sent,
     wait: Duration,
 }
 
 impl inbox::Ack for Acker {
     fn ack(self: Box<Self>) {
-        let Self { queue, sent, .. } = *self;
-        // The queue is full, or the writer has ended: the ack is dropped, and its message comes again.
-        drop(queue.try_send(Command::Ack(sent)));
+        let Self { acks, sent, .. } = *self;
+        // The queue is full, or the writer has ended: the message comes again.
+        if acks.queue.try_send(Command::Ack(sent)).is_err() {
+            acks.dropped.store(true, Ordering::Relaxed);
+        }
     }
 
     fn wait(&self) -> Option<Duration> {
@@ -111,10 +145,12 @@ pub(super) struct Writer {
     unproven: Unproven,
 }
 
-/// Acks that were sent, in that order, and not answered for.
-#[derive(Debug)]
+/// Acks in the order they are sent in, and not answered for.
+#[derive(Debug, Default)]
 struct Unproven {
     acks: VecDeque<Sent>,
+    /// Whether any were forgotten.
+    dropped: Arc<AtomicBool>,
     /// Who wants to know when there are none.
     waiting: Vec<oneshot::Sender<()>>,
 }
@@ -130,26 +166,49 @@ enum Over {
 impl Writer {
     pub(super) async fn run(self) {
         let Self { mut queue, mut live, mut unproven } = self;
-        // Ends with the source, which holds the sender.
-        while let Ok(now) = live.wait_for(Option::is_some).await.map(|live| live.clone()) {
-            let now = now.expect("it was waited for");
+        let mut now: Option<Live> = None;
+        loop {
             let over = tokio::select! {
-                changed = live.changed() => if changed.is_err() { return } else { continue },
-                over = unproven.write(&now, &mut queue) => over,
+                changed = live.changed() => {
+                    // Ends with the source, which holds the sender.
+                    if changed.is_err() {
+                        return;
+                    }
+                    now = live.borrow_and_update().clone();
+                    continue;
+                }
+                over = unproven.serve(now.as_ref(), &mut queue) => over,
             };
             match over {
                 Over::Queue => return,
-                Over::Connection => {
-                    if live.changed().await.is_err() {
-                        return;
-                    }
-                }
+                Over::Connection => now = None,
             }
         }
     }
 }
 
 impl Unproven {
+    /// Cancel safe.
+    async fn serve(&mut self, live: Option<&Live>, queue: &mut mpsc::Receiver<Command>) -> Over {
+        match live {
+            Some(live) => self.write(live, queue).await,
+            None => self.keep(queue).await,
+        }
+    }
+
+    /// Keeps acks while there is no connection.
+    async fn keep(&mut self, queue: &mut mpsc::Receiver<Command>) -> Over {
+        let mut commands = Vec::with_capacity(BATCH);
+        loop {
+            self.tell();
+            if queue.recv_many(&mut commands, BATCH).await == 0 {
+                return Over::Queue;
+            }
+            self.take(commands.drain(..));
+            self.bound();
+        }
+    }
+
     /// Writes for as long as the connection takes it. Cancel safe: what is on its way is among the unproven.
     async fn write(&mut self, live: &Live, queue: &mut mpsc::Receiver<Command>) -> Over {
         // What was meant for a former life may be another message now, which was not settled.
@@ -160,15 +219,11 @@ impl Unproven {
         let mut commands = Vec::with_capacity(BATCH);
         let mut question: Option<(usize, BoxFuture<'static, bool>)> = None;
         loop {
-            match (self.acks.back(), &question) {
-                (Some(last), None) => question = Some((self.acks.len(), ask(live, &last.subject).boxed())),
-                (None, _) => {
-                    for waiting in self.waiting.drain(..) {
-                        // An error means that who asked does not want to know any more.
-                        waiting.send(()).ok();
-                    }
-                }
-                (Some(_), Some(_)) => {}
+            self.tell();
+            if question.is_none()
+                && let Some(greatest) = self.greatest()
+            {
+                question = Some((self.acks.len(), ask(live, &greatest.subject).boxed()));
             }
             let answer = async {
                 match &mut question {
@@ -191,7 +246,7 @@ impl Unproven {
                         return Over::Queue;
                     }
                     let known = self.acks.len();
-                    self.take(commands.drain(..), live.life);
+                    self.take(commands.drain(..).filter(|command| command.is_of(live.life)));
                     let dropped = self.bound();
                     if let Some((covered, _)) = &mut question {
                         *covered = covered.saturating_sub(dropped);
@@ -205,12 +260,25 @@ impl Unproven {
         }
     }
 
-    fn take(&mut self, commands: impl Iterator<Item = Command>, life: u64) {
+    fn greatest(&self) -> Option<&Sent> {
+        self.acks.iter().max_by_key(|ack| ack.sequence)
+    }
+
+    fn take(&mut self, commands: impl Iterator<Item = Command>) {
         for command in commands {
             match command {
-                Command::Ack(ack) if ack.life == life => self.acks.push_back(ack),
-                Command::Ack(_) => {}
+                Command::Ack(ack) => self.acks.push_back(ack),
                 Command::Prove(waiting) => self.waiting.push(waiting),
+            }
+        }
+    }
+
+    /// Tells who waits for it that nothing is unproven, when that is so.
+    fn tell(&mut self) {
+        if self.acks.is_empty() {
+            for waiting in self.waiting.drain(..) {
+                // An error means that who asked does not want to know any more.
+                waiting.send(()).ok();
             }
         }
     }
@@ -219,6 +287,9 @@ impl Unproven {
     fn bound(&mut self) -> usize {
         let beyond = self.acks.len().saturating_sub(MOST);
         self.acks.drain(..beyond);
+        if beyond > 0 {
+            self.dropped.store(true, Ordering::Relaxed);
+        }
         beyond
     }
 
@@ -239,5 +310,48 @@ fn ask(live: &Live, subject: &Subject) -> impl Future<Output = bool> + Send + 's
         tracing::debug!(%error, "jetstream: the last acks are not answered for, sending them again");
         tokio::time::sleep(PAUSE).await;
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(sequence: u64) -> Sent {
+        Sent { subject: Subject::from_static("ack"), sequence, life: 1 }
+    }
+
+    #[tokio::test]
+    async fn nothing_to_prove_is_proven_without_a_connection() {
+        let (_live, watched) = watch::channel(None);
+        let (acks, writer) = Acks::new(watched);
+        tokio::select! {
+            () = acks.proven() => {}
+            () = writer.run() => panic!("the writer has ended"),
+        }
+        assert!(!acks.dropped());
+    }
+
+    #[tokio::test]
+    async fn an_ack_that_there_was_no_room_for_is_never_taken_as_proven() {
+        let (_live, watched) = watch::channel(None);
+        let (acks, _writer) = Acks::new(watched);
+        let most = u64::try_from(MOST).expect("it is small");
+        (1..=most).for_each(|sequence| acks.acker(sent(sequence), Duration::ZERO).ack());
+        assert!(!acks.dropped(), "all of them have room");
+        acks.acker(sent(most + 1), Duration::ZERO).ack();
+        assert!(acks.dropped(), "in the queue");
+        let mut unproven = Unproven::default();
+        unproven.take((0..=most).map(sent).map(Command::Ack));
+        assert_eq!(unproven.bound(), 1);
+        assert!(unproven.dropped.load(Ordering::Relaxed), "among the unproven");
+    }
+
+    #[test]
+    fn the_ack_that_is_asked_about_is_of_the_greatest_number() {
+        let mut unproven = Unproven::default();
+        assert!(unproven.greatest().is_none());
+        unproven.take([5, 9, 7].into_iter().map(sent).map(Command::Ack));
+        assert_eq!(unproven.greatest().map(|ack| ack.sequence), Some(9));
     }
 }
