@@ -39,7 +39,7 @@ use self::{
     life::Life,
     names::Names,
     pull::Pull,
-    session::{Found, SILENCE, Session, Trouble},
+    session::{SILENCE, Session, Trouble},
 };
 use super::{Delivery, Source, refused::Refused};
 
