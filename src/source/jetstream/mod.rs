@@ -6,6 +6,7 @@ mod life;
 mod names;
 mod pull;
 mod session;
+mod writer;
 
 use std::{
     collections::BTreeSet,
@@ -34,12 +35,13 @@ use crate::{
 };
 
 use self::{
-    acks::{Acks, Live, Sent, Writer},
+    acks::{Acks, Sent},
     consumer::Wanted,
     life::Life,
     names::Names,
     pull::Pull,
     session::{SILENCE, Session, Trouble},
+    writer::{Live, Writer},
 };
 use super::{Delivery, Source, refused::Refused};
 
@@ -281,7 +283,7 @@ impl Source for JetStreamSource {
         if self.sessions == 0 {
             return true;
         }
-        let acks = self.acks.clone();
+        let (acks, life) = (self.acks.clone(), self.life.number);
         let proven = timeout(FINISH, async {
             tokio::select! {
                 // First: where nothing is unproven no connection is needed.
@@ -290,7 +292,8 @@ impl Source for JetStreamSource {
                 never = self.reconnect() => match never {},
             }
         });
-        let proven = proven.await.is_ok() && !self.acks.dropped();
+        // Acks are dropped as well where the connection that was made for them found another stream or consumer.
+        let proven = proven.await.is_ok() && !self.acks.dropped() && self.life.number == life;
         if !proven {
             tracing::warn!(
                 "it is not known whether the last acks to JetStream arrived: what they were for may come again"
