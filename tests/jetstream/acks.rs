@@ -116,7 +116,11 @@ async fn connections_that_break_under_load_cost_nothing() {
     let load = Load { rate: Some(1_000), ..Load::of(87, 6_000) };
     let mut publisher = load.start(&service);
     for share in 1..=5 {
-        eventually("messages are settled", || async { settled(&database).await > share * 700 }).await;
+        eventually("messages are settled, over a connection", || async {
+            let connected = service.metric("orderbox_jetstream_connected").await == Some(1.0);
+            settled(&database).await > share * 700 && connected
+        })
+        .await;
         link.reset();
     }
     published(&mut publisher).await;

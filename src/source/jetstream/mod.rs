@@ -306,3 +306,23 @@ impl Source for JetStreamSource {
         proven
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::testing::settings, telemetry::Board};
+
+    #[test]
+    fn what_was_refused_is_not_told_any_more_once_the_session_is_lost() {
+        let (board, settings) = (Board::default(), settings(&["--jetstream-url=nats://127.0.0.1:1"]));
+        let register = || board.register("jetstream", None);
+        let (limits, store) = (&settings.limits, &settings.store);
+        let source = JetStreamSource::new(&settings.jetstream, &settings.nats, limits, store, register);
+        let mut source = source.expect("sound settings").expect("they name a server");
+        source.refused.add();
+        source.refused.tell(&source.health);
+        assert_eq!(board.snapshot()[0].details.len(), 1);
+        source.lost(&Trouble::Closed);
+        assert_eq!(board.snapshot()[0].details, [""; 0]);
+    }
+}
