@@ -187,7 +187,7 @@ impl Pull {
             if self.asked > 0 {
                 return None;
             }
-            // What it has to wait for is settled by then, so the room is there in the end, for whatever size when it is all.
+            // Whatever holds the room is settled in the end; once nothing does, any size is let in.
             let fits = inbox.until_room_for(length.max(self.dropped)).await;
             return Some(Request { messages: 1, max_bytes: fits.unwrap_or(0) });
         }
