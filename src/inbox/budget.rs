@@ -54,6 +54,16 @@ impl Budget {
         drop(self.free.acquire_many(few).await);
     }
 
+    /// Waits until there is room for a payload of this length, and says the longest that there is room for then; `None` when
+    /// nothing is held, so that any length is let in. What becomes free meanwhile is kept for it.
+    pub async fn until_room_for(&self, payload: usize) -> Option<usize> {
+        let bytes = payload.saturating_add(OVERHEAD).min(self.capacity);
+        // The semaphore is never closed.
+        let held = self.free.acquire_many(u32::try_from(bytes).unwrap_or(u32::MAX)).await.ok()?;
+        let free = self.free.available_permits() + held.num_permits();
+        (free < self.capacity).then(|| free - OVERHEAD)
+    }
+
     /// Room for a payload of this length, or `None`. A payload larger than the whole budget is let in when nothing else is
     /// held: it could never be settled otherwise.
     #[must_use]
@@ -101,6 +111,18 @@ mod tests {
         let (waited, ()) = tokio::join!(budget.until_room(), async { drop(held) });
         assert_eq!((waited, budget.room().messages), ((), 1));
         Budget::new(1).until_room().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_waited_for_fits_and_any_length_does_when_nothing_is_held() {
+        let budget = Budget::new(8 * OVERHEAD);
+        let (small, large) = (budget.take(0).expect("room"), budget.take(3 * OVERHEAD));
+        assert_eq!(budget.until_room_for(2 * OVERHEAD).await, Some(2 * OVERHEAD));
+        let (fits, ()) = tokio::join!(budget.until_room_for(5 * OVERHEAD), async { drop(large) });
+        assert_eq!(fits, Some(6 * OVERHEAD));
+        drop(budget.take(6 * OVERHEAD).expect("it was said to fit"));
+        let (fits, ()) = tokio::join!(budget.until_room_for(9 * OVERHEAD), async { drop(small) });
+        assert_eq!(fits, None);
     }
 
     #[test]

@@ -99,6 +99,11 @@ impl Inbox {
         self.budget.until_room().await;
     }
 
+    /// Waits until there is room for a payload of this length; see [`Budget::until_room_for`].
+    pub async fn until_room_for(&self, payload: usize) -> Option<usize> {
+        self.budget.until_room_for(payload).await
+    }
+
     /// Takes a delivery in, or drops it. Never waits.
     pub fn receive(&self, delivery: Delivery) -> Received {
         let source = delivery.message.source;

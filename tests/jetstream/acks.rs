@@ -1,11 +1,13 @@
 //! Acks arrive, and a stop says so only when it is known.
 
+use std::time::{Duration, Instant};
+
 use super::reading;
 use crate::support::{
     database::{Database, WriteLock},
     link::Link,
     load::{Load, all_is_settled, outcomes, published, settled},
-    nats_server::{NatsServer, until_all_is_acked},
+    nats_server::{CONSUMER, NatsServer, STREAM, until_all_is_acked},
     orderbox::Orderbox,
     stan_server::eventually,
 };
@@ -106,11 +108,7 @@ async fn connections_that_break_under_load_cost_nothing() {
     let Some(server) = NatsServer::start().await else { return };
     let Some(database) = Database::sqlite() else { return };
     server.make_stream().await;
-    server
-        .make_consumer(super::consumer::fitting(|config| {
-            config.ack_wait = std::time::Duration::from_secs(11)
-        }))
-        .await;
+    server.make_consumer(super::consumer::fitting(|config| config.ack_wait = Duration::from_secs(11))).await;
     let link = Link::to(server.port()).await;
     let url = format!("nats://127.0.0.1:{}", link.port());
     let service =
@@ -118,7 +116,11 @@ async fn connections_that_break_under_load_cost_nothing() {
     let load = Load { rate: Some(1_000), ..Load::of(87, 6_000) };
     let mut publisher = load.start(&service);
     for share in 1..=5 {
-        eventually("messages are settled", || async { settled(&database).await > share * 700 }).await;
+        eventually("messages are settled, over a connection", || async {
+            let connected = service.metric("orderbox_jetstream_connected").await == Some(1.0);
+            settled(&database).await > share * 700 && connected
+        })
+        .await;
         link.reset();
     }
     published(&mut publisher).await;
@@ -157,5 +159,74 @@ async fn an_ack_is_never_taken_for_a_message_of_a_stream_that_was_made_anew() {
     lock.release().await;
     until_all_is_acked(&server).await;
     assert_eq!(database.number("SELECT count(*) FROM orders").await, 40);
+    service.ok(&["audit"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_whose_connection_dies_while_it_drains_sends_the_acks_over_another() {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let link = Link::to(server.port()).await;
+    let mut service = reading_over(&link, &database).await;
+    let lock = under_way(&service, &server, &database, 20, "90").await;
+    eventually("it asks for more", || async {
+        server.consumer().await.is_some_and(|consumer| consumer.num_waiting > 0)
+    })
+    .await;
+    let (status, ()) = tokio::join!(service.terminate(), async {
+        eventually("nobody reads any more", || async {
+            server.consumer().await.is_some_and(|consumer| consumer.num_waiting == 0)
+        })
+        .await;
+        link.reset();
+        lock.release().await;
+    });
+    assert!(status.success(), "{status}\n{}", service.log());
+    assert_eq!(server.backlog().await, Some(0));
+    assert_eq!(server.consumer().await.unwrap().num_redelivered, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_without_the_server_is_sound_when_every_ack_was_proven_before() {
+    let Some(mut server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let mut service = reading(&database, &server, &[]).await;
+    service.ok(&["publish", "--count", "3", "--seed", "92"]);
+    until_all_is_acked(&server).await;
+    server.kill(0);
+    service.until_status("/healthz", 503).await;
+    let since = Instant::now();
+    let status = service.terminate().await;
+    assert!(status.success(), "{status}\n{}", service.log());
+    assert!(since.elapsed() < Duration::from_secs(5), "it waited for a server it needs nothing of");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_is_made_anew_while_nothing_is_asked_for_is_noticed() {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let service =
+        reading(&database, &server, &[("MAX_MESSAGE_BYTES", "16KiB"), ("PIPELINE_BYTES", "16KiB")]).await;
+    let lock = WriteLock::on(&database).await;
+    publish(&service, &server, "50", "93");
+    // No request waits at the server that could tell it.
+    eventually("the pipeline is full", || async {
+        server
+            .consumer()
+            .await
+            .is_some_and(|consumer| consumer.num_ack_pending > 0 && consumer.num_waiting == 0)
+    })
+    .await;
+    let stream = server.context().await.get_stream(STREAM).await.unwrap();
+    stream.delete_consumer(CONSUMER).await.unwrap();
+    server.make_consumer(super::consumer::fitting(|_| {})).await;
+    eventually("it is noticed", || async { service.log().contains("consumer orderbox was removed") }).await;
+    lock.release().await;
+    until_all_is_acked(&server).await;
+    service.until_settled().await;
+    assert_eq!(outcomes(&database, "applied").await, 50);
     service.ok(&["audit"]);
 }

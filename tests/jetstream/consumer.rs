@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::{
     consumer::{AckPolicy, DeliverPolicy, pull},
-    stream::{Config, DiscardPolicy},
+    stream::{Config, ConsumerLimits, DiscardPolicy},
 };
 
 use super::reading;
@@ -167,4 +167,73 @@ async fn limits_that_discard_unread_messages_are_warned_about() {
     ] {
         assert_eq!(log.matches(told).count(), 1, "{log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_on_what_a_consumer_may_have_pending_is_told_with_both_numbers() {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    let limits = ConsumerLimits { max_ack_pending: 100, ..ConsumerLimits::default() };
+    server.make_stream_of(Config { consumer_limits: Some(limits), ..server.stream() }).await;
+    let service = reading(&database, &server, &[]).await;
+    let reason = reason(&service, "can not be made with max ack pending 16000").await;
+    assert!(reason.contains("limit of 100"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_is_paused_is_told_as_that_and_read_once_it_is_resumed() {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let mut service = reading(&database, &server, &[]).await;
+    service.until_status("/healthz", 200).await;
+    let stream = server.context().await.get_stream(STREAM).await.unwrap();
+    let until = time::OffsetDateTime::now_utc() + Duration::from_secs(3600);
+    stream.pause_consumer(CONSUMER, until).await.unwrap();
+    reason(&service, "`nats consumer resume ORDERS orderbox`").await;
+    stream.resume_consumer(CONSUMER).await.unwrap();
+    service.until_status("/healthz", 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_the_server_turns_down_is_told_in_its_words_and_made_within_the_limit() {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let mut service = reading(&database, &server, &[]).await;
+    service.until_status("/healthz", 200).await;
+    eventually("it has asked", || async {
+        server.consumer().await.is_some_and(|consumer| consumer.num_waiting > 0)
+    })
+    .await;
+    server.make_consumer(fitting(|config| config.max_batch = 5)).await;
+    // More than half of what it has asked for before.
+    service.ok(&["publish", "--count", "700", "--seed", "94"]);
+    until_all_is_acked(&server).await;
+    let log = service.log();
+    assert!(log.contains("Exceeded MaxRequestBatch of 5") && log.contains("nats consumer edit"), "{log}");
+    service.until_status("/healthz", 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long: a request counts as unanswered after half a minute"]
+async fn requests_that_are_not_answered_are_told_though_the_server_answers_for_the_consumer() {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let consumer = server.make_consumer(fitting(|config| config.max_waiting = 1)).await;
+    // The one request that may wait is somebody else's.
+    let others = consumer.batch().max_messages(1).expires(Duration::from_secs(300)).messages().await.unwrap();
+    eventually("it waits", || async {
+        server.consumer().await.is_some_and(|consumer| consumer.num_waiting == 1)
+    })
+    .await;
+    let mut service = reading(&database, &server, &[]).await;
+    service.until_status("/healthz", 200).await;
+    service.until_status("/healthz", 503).await;
+    reason(&service, "Waiting Pulls").await;
+    drop((others, consumer));
+    service.until_status("/healthz", 200).await;
+    service.ok(&["publish", "--count", "5", "--seed", "95"]);
+    until_all_is_acked(&server).await;
 }

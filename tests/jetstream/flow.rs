@@ -91,12 +91,19 @@ async fn what_does_not_fit_the_pipeline_is_asked_for_when_there_is_room() {
     // A quarter of what is free is 4 KiB at most, so that larger messages come one by one.
     let limits =
         [("MAX_MESSAGE_BYTES", "16KiB"), ("PIPELINE_BYTES", "16KiB"), ("JETSTREAM_URL", url.as_str())];
-    let mut service = Orderbox::prepare(
-        &[&[("DATABASE_URL", database.url().as_str()), ("SAMPLE_ORDER", "false")], &limits[..]].concat(),
-    );
+    let service = Orderbox::on(&database, &[&[("SAMPLE_ORDER", "false")], &limits[..]].concat()).await;
+    // The pipeline is full for as long as nothing can be recorded.
+    let lock = WriteLock::on(&database).await;
     service.ok(&["publish", "--count", "150", "--seed", "74", "--items", "20"]);
     service.ok(&["publish", "--count", "150", "--seed", "75", "--items", "1"]);
-    service.restart().await;
+    eventually("it asks for no more", || async {
+        server
+            .consumer()
+            .await
+            .is_some_and(|consumer| consumer.num_ack_pending > 0 && consumer.num_waiting == 0)
+    })
+    .await;
+    lock.release().await;
     until_all_is_acked(&server).await;
     let mut expected =
         Expected::of(74, 150, 0.0, Options { items: Some(20), oversized: true, ..Options::default() });
@@ -110,4 +117,6 @@ async fn what_does_not_fit_the_pipeline_is_asked_for_when_there_is_room() {
     let largest = expected.sound.values().map(|document| document.len()).max();
     assert!(largest > Some(4 << 10), "no message was larger than a share of the room");
     assert_eq!(outcomes(&database, "received").await, 300, "messages were delivered twice");
+    let dropped = service.metric("orderbox_deliveries_dropped_total{source=\"jetstream\"}").await;
+    assert_eq!(dropped, Some(0.0), "messages were carried here in vain");
 }

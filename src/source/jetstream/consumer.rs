@@ -11,7 +11,7 @@ use crate::nats::name;
 
 /// So many batches may be delivered and not acked, over all instances: two that are settled, one that is recorded and one on its
 /// way keep an instance busy, and there may be four.
-const BATCHES: usize = 16;
+pub(super) const BATCHES: usize = 16;
 
 /// How many times as long as a call to the store the server waits for an ack; at least [`LEAST_WAIT`].
 const CALLS: u32 = 3;
@@ -43,9 +43,13 @@ impl Wanted {
             max_deliver: -1,
             filter_subject: self.subject.clone(),
             replay_policy: ReplayPolicy::Instant,
-            max_ack_pending: i64::try_from(self.batch_size.saturating_mul(BATCHES)).unwrap_or(i64::MAX),
+            max_ack_pending: self.max_ack_pending(),
             ..pull::Config::default()
         }
+    }
+
+    pub(super) fn max_ack_pending(&self) -> i64 {
+        i64::try_from(self.batch_size.saturating_mul(BATCHES)).unwrap_or(i64::MAX)
     }
 
     /// All that the consumer of this name must not be, each with what it is and what it must be; none when it fits. Numbers that only

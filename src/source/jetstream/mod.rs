@@ -2,8 +2,11 @@
 
 mod acks;
 mod consumer;
+mod life;
+mod names;
 mod pull;
 mod session;
+mod writer;
 
 use std::{
     collections::BTreeSet,
@@ -15,12 +18,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::{Subject, jetstream};
+use async_nats::{Subject, connection::State, jetstream};
 use async_trait::async_trait;
-use time::OffsetDateTime;
 use tokio::{
     sync::watch,
-    time::{interval, timeout},
+    time::{interval, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -28,17 +30,20 @@ use crate::{
     config::{JetStreamSettings, LimitSettings, NatsSettings, StoreSettings},
     inbox::{Inbox, Received},
     nats,
-    store::{Message, Pauses, SourceKind},
+    store::{Pauses, SourceKind},
     telemetry::{self, Part, Upstream},
 };
 
 use self::{
-    acks::{Acks, Live, Writer},
+    acks::{Acks, Sent},
     consumer::Wanted,
+    life::Life,
+    names::Names,
     pull::Pull,
-    session::{Found, SILENCE, Session, Trouble},
+    session::{SILENCE, Session, Trouble},
+    writer::{Live, Writer},
 };
-use super::{Delivery, Source, own, refused::Refused};
+use super::{Delivery, Source, refused::Refused};
 
 /// How often the source's health is judged.
 const JUDGE: Duration = Duration::from_secs(1);
@@ -48,6 +53,10 @@ const STABLE: Duration = Duration::from_secs(10);
 
 /// How long the last acks may take to be proven at a shutdown; SHUTDOWN_TIMEOUT cuts it further.
 const FINISH: Duration = Duration::from_secs(10);
+
+/// How long a connection may prove nothing meanwhile before another one is tried, and how often it is looked at.
+const UNPROVEN: Duration = Duration::from_secs(4);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How long the connection may take to close after that.
 const CLOSE: Duration = Duration::from_secs(2);
@@ -69,6 +78,8 @@ pub struct JetStreamSource {
     writer: Option<Writer>,
     live: watch::Sender<Option<Live>>,
     life: Life,
+    /// The last session ended because the server did not deliver: it works again when a request for messages is heard of.
+    turned_down: bool,
     /// Sessions so far.
     sessions: u64,
     /// What was said of the stream and the consumer: once a process.
@@ -113,6 +124,7 @@ impl JetStreamSource {
             writer: Some(writer),
             live,
             life: Life::default(),
+            turned_down: false,
             sessions: 0,
             warned: BTreeSet::new(),
             dropped: Arc::default(),
@@ -174,7 +186,8 @@ impl JetStreamSource {
         };
         let (sequence, published) = (info.stream_sequence, info.published);
         self.life.last.fetch_max(sequence, Ordering::Relaxed);
-        let acker = self.acks.acker(reply.clone(), self.life.number, wait);
+        let sent = Sent { subject: reply.clone(), sequence, life: self.life.number };
+        let acker = self.acks.acker(sent, wait);
         let message = self.names.message(sequence, published, &message.payload);
         let received = inbox.receive(Delivery { message, acker: Some(acker) });
         (received == Received::Dropped).then(|| {
@@ -188,9 +201,9 @@ impl JetStreamSource {
         let mut ticks = interval(JUDGE);
         loop {
             ticks.tick().await;
-            let silence = session.silence();
-            telemetry::jetstream_connected(silence < SILENCE);
-            if silence < SILENCE {
+            let works = session.silence() < SILENCE && (!self.turned_down || session.delivers());
+            telemetry::jetstream_connected(works);
+            if works {
                 self.health.up();
             }
             self.refused.tell(&self.health);
@@ -200,11 +213,34 @@ impl JetStreamSource {
         }
     }
 
+    /// Connects anew when the connection is lost or proves nothing, for as long as it is awaited: what is unproven goes out over
+    /// the new one.
+    async fn reconnect(&mut self) -> Infallible {
+        let mut pauses = Pauses::default();
+        loop {
+            let since = Instant::now();
+            while self.is_connected() && since.elapsed() < UNPROVEN {
+                sleep(LOOK_AGAIN).await;
+            }
+            if self.open().await.is_err() {
+                pauses.wait().await;
+            }
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        let connected = |live: &Live| live.client.connection_state() == State::Connected;
+        self.live.borrow().as_ref().is_some_and(connected)
+    }
+
     fn lost(&mut self, trouble: &Trouble) {
         self.live.send_replace(None);
         self.upstream.saw_waiting(None);
         telemetry::jetstream_connected(false);
+        self.turned_down = trouble.is_of_requests();
         self.health.down(trouble.to_string());
+        // What the last second refused is not news any more.
+        self.health.set_details(Vec::new());
     }
 }
 
@@ -247,16 +283,17 @@ impl Source for JetStreamSource {
         if self.sessions == 0 {
             return true;
         }
+        let (acks, life) = (self.acks.clone(), self.life.number);
         let proven = timeout(FINISH, async {
-            // The connection was lost when it stopped: what it did not prove can still be sent over another.
-            while self.live.borrow().is_none() {
-                if self.open().await.is_err() {
-                    Pauses::default().wait().await;
-                }
+            tokio::select! {
+                // First: where nothing is unproven no connection is needed.
+                biased;
+                () = acks.proven() => {}
+                never = self.reconnect() => match never {},
             }
-            self.acks.proven().await;
         });
-        let proven = proven.await.is_ok();
+        // Acks are dropped as well where the connection that was made for them found another stream or consumer.
+        let proven = proven.await.is_ok() && !self.acks.dropped() && self.life.number == life;
         if !proven {
             tracing::warn!(
                 "it is not known whether the last acks to JetStream arrived: what they were for may come again"
@@ -270,84 +307,22 @@ impl Source for JetStreamSource {
     }
 }
 
-/// Which life of the stream and its consumer this is. The numbers of a stream that was made anew begin at 1 again, and an ack
-/// names its message by number: one that was made in a former life must not go out.
-#[derive(Debug, Default)]
-struct Life {
-    number: u64,
-    created: Option<[OffsetDateTime; 2]>,
-    /// The greatest number delivered in it.
-    last: AtomicU64,
-}
-
-impl Life {
-    /// The same life is known by when both were made, and by numbers that do not fall. What is kept in memory on one node of a
-    /// cluster begins at 1 again with that node, and nothing shows of it.
-    fn goes_on_with(&mut self, found: &Found) {
-        let last = *self.last.get_mut();
-        let same = self.created == Some(found.created) && found.last_sequence >= last && !found.in_memory;
-        if !same {
-            *self = Self { number: self.number + 1, created: Some(found.created), last: AtomicU64::new(0) };
-        }
-    }
-}
-
-/// What messages of one stream have in common.
-#[derive(Debug)]
-struct Names {
-    prefix: String,
-    channel: Arc<str>,
-}
-
-impl Names {
-    fn new(stream: &str) -> Self {
-        Self { prefix: format!("jetstream:{stream}/"), channel: stream.into() }
-    }
-
-    fn message(&self, sequence: u64, published: OffsetDateTime, payload: &bytes::Bytes) -> Message {
-        let published_at_ns = i64::try_from(published.unix_timestamp_nanos()).unwrap_or(i64::MAX);
-        Message {
-            message_id: format!("{}{sequence}@{published_at_ns}", self.prefix).into(),
-            source: SourceKind::JetStream,
-            channel: Arc::clone(&self.channel),
-            sequence: i64::try_from(sequence).unwrap_or(i64::MAX),
-            published_at_ns,
-            payload: own(payload),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn found(created: i64, last_sequence: u64) -> Found {
-        let created = [0, created].map(|at| OffsetDateTime::from_unix_timestamp(at).expect("a time"));
-        Found { warnings: Vec::new(), created, last_sequence, in_memory: false }
-    }
+    use crate::{config::testing::settings, telemetry::Board};
 
     #[test]
-    fn a_message_is_known_by_stream_number_and_time() {
-        let at = OffsetDateTime::from_unix_timestamp_nanos(1_700_000_000_000_000_007).expect("a time");
-        let message = Names::new("ORDERS").message(5, at, &bytes::Bytes::from_static(b"{}"));
-        assert_eq!(&*message.message_id, "jetstream:ORDERS/5@1700000000000000007");
-        assert_eq!((message.sequence, message.published_at_ns), (5, 1_700_000_000_000_000_007));
-    }
-
-    #[test]
-    fn acks_of_a_stream_or_consumer_that_was_made_anew_are_of_a_former_life() {
-        let mut life = Life::default();
-        life.goes_on_with(&found(1, 10));
-        let first = life.number;
-        life.last.fetch_max(10, Ordering::Relaxed);
-        life.goes_on_with(&found(1, 12));
-        assert_eq!(life.number, first, "the same goes on");
-        life.goes_on_with(&found(2, 12));
-        assert_eq!(life.number, first + 1, "the consumer was made anew");
-        life.last.fetch_max(12, Ordering::Relaxed);
-        life.goes_on_with(&found(2, 11));
-        assert_eq!(life.number, first + 2, "its numbers fell");
-        life.goes_on_with(&Found { in_memory: true, ..found(2, 11) });
-        assert_eq!(life.number, first + 3, "nothing tells whether it began again");
+    fn what_was_refused_is_not_told_any_more_once_the_session_is_lost() {
+        let (board, settings) = (Board::default(), settings(&["--jetstream-url=nats://127.0.0.1:1"]));
+        let register = || board.register("jetstream", None);
+        let (limits, store) = (&settings.limits, &settings.store);
+        let source = JetStreamSource::new(&settings.jetstream, &settings.nats, limits, store, register);
+        let mut source = source.expect("sound settings").expect("they name a server");
+        source.refused.add();
+        source.refused.tell(&source.health);
+        assert_eq!(board.snapshot()[0].details.len(), 1);
+        source.lost(&Trouble::Closed);
+        assert_eq!(board.snapshot()[0].details, [""; 0]);
     }
 }

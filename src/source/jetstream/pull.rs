@@ -49,8 +49,29 @@ pub(super) struct Pull {
     batch: usize,
     /// Messages that were asked for and have not come.
     asked: usize,
-    /// The next message is larger than a share of the room, so it is asked for alone, whatever its size.
-    alone: bool,
+    /// What was asked for last.
+    last: Request,
+    /// The next message is larger than what was asked for last, so it is asked for alone, and when there is room for this many
+    /// bytes: its length is not known, so twice as many each time.
+    alone: Option<usize>,
+    /// The longest message that there was no room for when it came: the next one alone waits for room for that.
+    dropped: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Request {
+    messages: usize,
+    /// 0 for any.
+    max_bytes: usize,
+}
+
+impl Request {
+    /// How many bytes there should be room for when the next message is asked for, where this request has ended because it is
+    /// larger. One that brought other messages before has only used its bytes up.
+    fn too_small(self, says: &str, pending: usize, asked: usize) -> Option<usize> {
+        let nothing_came = pending == self.messages && pending == asked;
+        (says == TOO_LARGE && nothing_came).then(|| self.max_bytes.saturating_mul(2))
+    }
 }
 
 /// How a request has ended before all that it asked for was there.
@@ -60,16 +81,21 @@ enum Ending {
     Ordinary,
     /// There is no consumer any more.
     Removed,
-    /// Another node leads the consumer now, or none does for a moment: `Session::look` says if that goes on.
+    /// Another node leads the consumer now, or none does for a moment: `Session::look` says if that goes on. Nothing that was
+    /// asked for will come.
+    Interrupted,
+    /// It asks for what the consumer does not allow: nothing will come until that is changed.
     TurnedDown,
 }
 
 impl Ending {
     fn of(status: StatusCode, says: &str) -> Self {
-        match says {
-            "Consumer Deleted" => Self::Removed,
-            TOO_LARGE | COMPLETED => Self::Ordinary,
-            _ if status == StatusCode::TIMEOUT => Self::Ordinary,
+        match (status, says) {
+            (_, "Consumer Deleted") => Self::Removed,
+            (_, TOO_LARGE | COMPLETED) | (StatusCode::TIMEOUT | StatusCode::NOT_FOUND, _) => Self::Ordinary,
+            (_, "Leadership Change" | "Server Shutdown") | (StatusCode::NO_RESPONDERS, _) => {
+                Self::Interrupted
+            }
             _ => Self::TurnedDown,
         }
     }
@@ -83,7 +109,7 @@ impl Pull {
         let limit = if limit == 0 { usize::MAX } else { limit };
         // Twice as many may be on their way when a request was lost and made anew.
         let batch = batch_size.min(limit).clamp(1, SUBSCRIPTION_CAPACITY / 2);
-        Ok(Self { subject, deliveries, batch, asked: 0, alone: false })
+        Ok(Self { subject, deliveries, batch, asked: 0, last: Request::default(), alone: None, dropped: 0 })
     }
 
     /// Asks for messages and hands them over, until the session is over. `take` says which one was dropped.
@@ -93,6 +119,7 @@ impl Pull {
         inbox: &Inbox,
         mut take: impl FnMut(Message) -> Option<Subject>,
     ) -> Trouble {
+        let mut silent = false;
         loop {
             if let Err(trouble) = self.ask(session, inbox).await {
                 return trouble;
@@ -100,21 +127,29 @@ impl Pull {
             let message = match timeout(HEARD, self.deliveries.next()).await {
                 Ok(Some(message)) => message,
                 Ok(None) => return Trouble::Closed,
+                Err(_) if silent => {
+                    let (stream, name) = session.names();
+                    return Trouble::Unanswered { stream, name, silence: 2 * HEARD };
+                }
                 Err(_) => {
-                    self.asked = 0;
+                    (self.asked, silent) = (0, true);
                     continue;
                 }
             };
+            silent = false;
             match message.status {
                 None | Some(StatusCode::OK) => {
-                    (self.asked, self.alone) = (self.asked.saturating_sub(1), false);
+                    session.heard_of_request();
+                    (self.asked, self.alone) = (self.asked.saturating_sub(1), None);
+                    let length = message.payload.len();
                     if let Some(dropped) = take(message) {
+                        self.dropped = self.dropped.max(length);
                         let again = AckKind::Nak(Some(SOON)).into();
                         // Where it fails the session is over.
                         drop(session.client.publish(dropped, again).await);
                     }
                 }
-                Some(StatusCode::IDLE_HEARTBEAT) => {}
+                Some(StatusCode::IDLE_HEARTBEAT) => session.heard_of_request(),
                 Some(status) => {
                     if let Err(trouble) = self.ended(session, status, &message).await {
                         return trouble;
@@ -124,40 +159,49 @@ impl Pull {
         }
     }
 
-    /// Asks for more when half of a batch has come, or less is there to ask for; waits for room where there is none at all.
+    /// Asks for more when half of a batch has come, or less is there to ask for.
     async fn ask(&mut self, session: &Session, inbox: &Inbox) -> Result<(), Trouble> {
-        if self.asked > self.batch / 2 || (self.alone && self.asked > 0) {
-            return Ok(());
-        }
-        if self.asked == 0 {
-            inbox.until_room().await;
-        }
-        let room = inbox.room();
-        let (messages, max_bytes) = match self.alone {
-            true => (1, 0),
-            false => (room.messages.max(1).min(self.batch - self.asked), room.bytes.max(1)),
-        };
-        // Many small requests would cost more than a moment's wait for a larger one.
-        if self.asked > 0 && messages < self.batch / 4 {
-            return Ok(());
-        }
+        let Some(request) = self.next(inbox).await else { return Ok(()) };
         let limits = &session.consumer.cached_info().config;
+        let limit = usize::try_from(limits.max_bytes).unwrap_or(0);
+        let request =
+            Request { max_bytes: bounded(request.max_bytes, limit, self.alone.is_some()), ..request };
         let expires = if limits.max_expires.is_zero() { EXPIRES } else { EXPIRES.min(limits.max_expires) };
-        let max_bytes = match usize::try_from(limits.max_bytes) {
-            Ok(limit @ 1..) if max_bytes > 0 => max_bytes.min(limit),
-            _ => max_bytes,
-        };
-        let request = BatchConfig {
-            batch: messages,
-            max_bytes,
+        let config = BatchConfig {
+            batch: request.messages,
+            max_bytes: request.max_bytes,
             expires: Some(expires),
             // The server refuses one that is longer than half of the time.
             idle_heartbeat: HEARTBEAT.min(expires / 2),
             ..BatchConfig::default()
         };
-        session.consumer.request_batch(request, self.subject.clone()).await.map_err(|_| Trouble::Closed)?;
-        self.asked += messages;
+        session.consumer.request_batch(config, self.subject.clone()).await.map_err(|_| Trouble::Closed)?;
+        self.asked += request.messages;
+        self.last = request;
         Ok(())
+    }
+
+    /// What to ask for now, if anything; waits for room where there is none at all.
+    async fn next(&self, inbox: &Inbox) -> Option<Request> {
+        if let Some(length) = self.alone {
+            if self.asked > 0 {
+                return None;
+            }
+            // Whatever holds the room is settled in the end; once nothing does, any size is let in.
+            let fits = inbox.until_room_for(length.max(self.dropped)).await;
+            return Some(Request { messages: 1, max_bytes: fits.unwrap_or(0) });
+        }
+        if self.asked > self.batch / 2 {
+            return None;
+        }
+        if self.asked == 0 {
+            inbox.until_room().await;
+        }
+        let room = inbox.room();
+        let messages = room.messages.max(1).min(self.batch - self.asked);
+        // Many small requests would cost more than a moment's wait for a larger one.
+        let worth_it = self.asked == 0 || messages >= self.batch / 4;
+        worth_it.then(|| Request { messages, max_bytes: room.bytes.max(1) })
     }
 
     /// A request has ended before all that it asked for was there.
@@ -170,17 +214,19 @@ impl Pull {
         let says = message.description.as_deref().unwrap_or_default();
         let pending = message.headers.as_ref().and_then(|headers| headers.get("Nats-Pending-Messages"));
         let pending = pending.and_then(|pending| pending.as_str().parse().ok()).unwrap_or(self.asked);
-        // All that it asked for, so the next message is the one.
-        self.alone = says == TOO_LARGE && pending >= self.asked;
+        self.alone = self.last.too_small(says, pending, self.asked);
         self.asked = self.asked.saturating_sub(pending);
+        let (stream, name) = session.names();
         match Ending::of(status, says) {
-            Ending::Ordinary => {}
-            Ending::Removed => {
-                return Err(Trouble::Removed(session.consumer.cached_info().name.clone()));
+            Ending::Ordinary => session.heard_of_request(),
+            Ending::Removed => return Err(Trouble::Removed(name)),
+            Ending::Interrupted => {
+                tracing::debug!(%status, says, "jetstream: requests for messages were interrupted");
+                self.asked = 0;
+                sleep(PAUSE).await;
             }
             Ending::TurnedDown => {
-                tracing::debug!(%status, says, "jetstream: a request for messages was turned down");
-                sleep(PAUSE).await;
+                return Err(Trouble::TurnedDown { stream, name, says: format!("{status} {says}") });
             }
         }
         Ok(())
@@ -205,22 +251,52 @@ impl Pull {
     }
 }
 
+/// As many bytes as the consumer lets a request ask for. A message that is larger than that can only be asked for without a bound.
+fn bounded(max_bytes: usize, limit: usize, alone: bool) -> usize {
+    match limit {
+        1.. if alone && max_bytes > limit => 0,
+        1.. => max_bytes.min(limit),
+        0 => max_bytes,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_turned_down_waits_a_moment() {
+    fn how_a_request_has_ended_says_whether_another_one_helps() {
+        let bad_request = StatusCode::from_u16(400).expect("a status");
         for (status, says, ending) in [
             (StatusCode::TIMEOUT, "Request Timeout", Ending::Ordinary),
             (StatusCode::REQUEST_TERMINATED, "Batch Completed", Ending::Ordinary),
             (StatusCode::REQUEST_TERMINATED, "Message Size Exceeds MaxBytes", Ending::Ordinary),
             (StatusCode::REQUEST_TERMINATED, "Consumer Deleted", Ending::Removed),
-            (StatusCode::REQUEST_TERMINATED, "Leadership Change", Ending::TurnedDown),
+            (StatusCode::REQUEST_TERMINATED, "Leadership Change", Ending::Interrupted),
+            (StatusCode::REQUEST_TERMINATED, "Server Shutdown", Ending::Interrupted),
+            (StatusCode::NO_RESPONDERS, "", Ending::Interrupted),
             (StatusCode::REQUEST_TERMINATED, "Exceeded MaxWaiting", Ending::TurnedDown),
-            (StatusCode::NO_RESPONDERS, "", Ending::TurnedDown),
+            (StatusCode::REQUEST_TERMINATED, "Exceeded MaxRequestBatch of 5", Ending::TurnedDown),
+            (bad_request, "Bad Request - unknown", Ending::TurnedDown),
         ] {
             assert_eq!(Ending::of(status, says), ending, "{says}");
         }
+    }
+
+    #[test]
+    fn a_message_is_asked_for_alone_only_when_a_request_ended_because_of_it() {
+        let request = Request { messages: 10, max_bytes: 1000 };
+        assert_eq!(request.too_small(TOO_LARGE, 10, 10), Some(2000));
+        assert_eq!(request.too_small(TOO_LARGE, 4, 4), None, "six have come: their bytes are used up");
+        assert_eq!(request.too_small(TOO_LARGE, 2, 12), None, "it was the request before");
+        assert_eq!(request.too_small(COMPLETED, 10, 10), None);
+    }
+
+    #[test]
+    fn no_request_asks_for_more_bytes_than_the_consumer_allows() {
+        assert_eq!(bounded(5000, 0, false), 5000);
+        assert_eq!(bounded(5000, 1000, false), 1000);
+        assert_eq!(bounded(500, 1000, true), 500);
+        assert_eq!(bounded(5000, 1000, true), 0, "a message that is larger comes without a bound only");
     }
 }

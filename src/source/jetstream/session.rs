@@ -2,7 +2,10 @@
 
 use std::{
     error::Error as _,
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,14 +18,14 @@ use async_nats::{
             ConsumerInfoError, ConsumerInfoErrorKind, ContextBuilder, GetStreamError, GetStreamErrorKind,
             RequestError, RequestErrorKind,
         },
-        stream::{self, ConsumerCreateStrictErrorKind, StorageType, Stream},
+        stream::{self, ConsumerCreateStrictError, ConsumerCreateStrictErrorKind, StorageType, Stream},
     },
 };
 use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::consumer::Wanted;
+use super::consumer::{BATCHES, Wanted};
 use crate::{nats, telemetry::Upstream};
 
 /// How long an answer may take.
@@ -56,14 +59,39 @@ pub(super) enum Trouble {
         mismatches.join("; ")
     )]
     Mismatch { stream: String, name: String, mismatches: Vec<String> },
+    #[error(
+        "consumer {name} of stream {stream} is paused for {} s more, and delivers nothing until then: `nats consumer resume {stream} {name}` ends that",
+        remaining.as_secs()
+    )]
+    Paused { stream: String, name: String, remaining: Duration },
+    #[error(
+        "consumer {name} can not be made with max ack pending {pending}, {BATCHES} times BATCH_SIZE: {error}. Raise that limit, lower BATCH_SIZE, or make the consumer beforehand with what the limit allows"
+    )]
+    Limited { name: String, pending: i64, error: String },
     #[error("consumer {0} was removed")]
     Removed(String),
+    #[error(
+        "the server turns requests for messages of consumer {name} down: {says}. See what it is limited to by `nats consumer info {stream} {name}` and raise that by `nats consumer edit {stream} {name}`"
+    )]
+    TurnedDown { stream: String, name: String, says: String },
+    #[error(
+        "the server has not answered requests for messages of consumer {name} for {} s. `nats consumer info {stream} {name}` shows whether somebody else makes as many as may wait (Waiting Pulls)",
+        silence.as_secs()
+    )]
+    Unanswered { stream: String, name: String, silence: Duration },
     #[error("{what}: {error}")]
     Refused { what: &'static str, error: String },
-    #[error("the server has not answered for {} s", .0.as_secs())]
-    Silent(Duration),
+    #[error("the server has not answered as it should for {} s: {last}", silence.as_secs())]
+    Silent { silence: Duration, last: String },
     #[error("the NATS connection is closed")]
     Closed,
+}
+
+impl Trouble {
+    /// Whether the server answers for the consumer and does not deliver: an answer is then no sign that it works again.
+    pub(super) fn is_of_requests(&self) -> bool {
+        matches!(self, Self::TurnedDown { .. } | Self::Unanswered { .. })
+    }
 }
 
 /// What tells one stream and its consumer from others of the same names, and what should be known of them.
@@ -85,6 +113,7 @@ pub(super) struct Session {
     stream: stream::Config,
     wanted: Wanted,
     heard: Mutex<Instant>,
+    delivers: AtomicBool,
 }
 
 impl Session {
@@ -138,12 +167,28 @@ impl Session {
             stream,
             wanted: wanted.clone(),
             heard: Mutex::new(Instant::now()),
+            delivers: AtomicBool::new(false),
         })
     }
 
     /// How long ago the server last answered.
     pub(super) fn silence(&self) -> Duration {
         self.heard.lock().expect("nothing panics under this lock").elapsed()
+    }
+
+    /// Of the stream and of the consumer.
+    pub(super) fn names(&self) -> (String, String) {
+        (self.wanted.stream.clone(), self.wanted.name.clone())
+    }
+
+    /// Whether a request for messages was heard of.
+    pub(super) fn delivers(&self) -> bool {
+        self.delivers.load(Ordering::Relaxed)
+    }
+
+    /// A request for messages was heard of.
+    pub(super) fn heard_of_request(&self) {
+        self.delivers.store(true, Ordering::Relaxed);
     }
 
     /// Asks the server again and again how the consumer does, until that says that the session is over.
@@ -153,6 +198,8 @@ impl Session {
         loop {
             ticks.tick().await;
             let trouble = match self.consumer.get_info().await {
+                // A stream that is made anew has lost its consumers, so the time of the consumer tells both.
+                Ok(info) if info.created != self.found.created[1] => Trouble::Removed(info.name),
                 Ok(info) => {
                     *self.heard.lock().expect("nothing panics under this lock") = Instant::now();
                     upstream.saw_waiting(Some(info.num_pending));
@@ -167,7 +214,9 @@ impl Session {
             match trouble {
                 // A node that is gone is followed by another within seconds.
                 Trouble::Refused { .. } | Trouble::NoJetStream if self.silence() < SILENCE => {}
-                Trouble::Refused { .. } | Trouble::NoJetStream => return Trouble::Silent(self.silence()),
+                last @ (Trouble::Refused { .. } | Trouble::NoJetStream) => {
+                    return Trouble::Silent { silence: self.silence(), last: last.to_string() };
+                }
                 over => return over,
             }
         }
@@ -190,19 +239,33 @@ async fn make(stream: &Stream, wanted: &Wanted) -> Result<Info, Trouble> {
         Err(error) if matches!(error.kind(), ConsumerCreateStrictErrorKind::AlreadyExists) => {
             stream.consumer_info(&wanted.name).await.map_err(|error| wanted.not_looked_up(&error))
         }
-        Err(error) => {
-            Err(Trouble::Refused { what: "the consumer can not be made", error: error.to_string() })
-        }
+        Err(error) => Err(wanted.not_made(&error)),
     }
 }
 
 impl Wanted {
     fn fits(&self, stream: &stream::Config, info: &Info) -> Result<(), Trouble> {
         let mismatches = self.mismatches(stream, &info.config);
-        if mismatches.is_empty() {
-            return Ok(());
+        let (stream, name) = (self.stream.clone(), self.name.clone());
+        if !mismatches.is_empty() {
+            Err(Trouble::Mismatch { stream, name, mismatches })
+        } else if info.paused {
+            Err(Trouble::Paused { stream, name, remaining: info.pause_remaining.unwrap_or_default() })
+        } else {
+            Ok(())
         }
-        Err(Trouble::Mismatch { stream: self.stream.clone(), name: self.name.clone(), mismatches })
+    }
+
+    fn not_made(&self, error: &ConsumerCreateStrictError) -> Trouble {
+        let text = error.to_string();
+        match error.kind() {
+            ConsumerCreateStrictErrorKind::JetStream(error)
+                if error.error_code() == ErrorCode::CONSUMER_MAX_PENDING_ACK_EXCESS =>
+            {
+                Trouble::Limited { name: self.name.clone(), pending: self.max_ack_pending(), error: text }
+            }
+            _ => Trouble::Refused { what: "the consumer can not be made", error: text },
+        }
     }
 
     fn no_stream(&self) -> Trouble {
