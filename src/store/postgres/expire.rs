@@ -20,7 +20,15 @@ const SELECT_HISTORY: &str = "
 const LOCK_ORDERS: &str = "
     SELECT id, source, channel FROM orders WHERE id = ANY ($1) AND updated_at < now() - make_interval(secs => $2)
     ORDER BY order_uid FOR UPDATE SKIP LOCKED";
-const DELETE_ORDERS: &str = "DELETE FROM orders WHERE id = ANY ($1)";
+/// Tells the other instances.
+const DELETE_ORDERS: &str = "
+    WITH gone AS (DELETE FROM orders WHERE id = ANY ($1) RETURNING id, order_uid)
+    INSERT INTO expired_orders (order_id, order_uid) SELECT id, order_uid FROM gone";
+/// More than a batch tells, so that they don't pile up.
+const DELETE_TOLD: &str = "
+    DELETE FROM expired_orders WHERE order_id = ANY (ARRAY (
+        SELECT order_id FROM expired_orders WHERE expired_at < now() - make_interval(secs => $1)
+        ORDER BY expired_at LIMIT 1000 FOR UPDATE SKIP LOCKED))";
 /// One whose replay waits, or failed, is still referred to. A replay leaves the inbox in the transaction that writes
 /// what it became, so one snapshot has either.
 const DELETE_DEAD_LETTERS: &str = "
@@ -62,13 +70,14 @@ pub(super) async fn aged(
     Ok(aged)
 }
 
-/// See [`Store::expire`](crate::store::Store::expire).
+/// See [`Store::expire`](crate::store::Store::expire). What was told is forgotten after so many seconds.
 pub(super) async fn expire(
     connection: &mut PgConnection,
     what: Aging,
     age: f64,
     ids: &[i64],
     shard: i16,
+    told: f64,
 ) -> sqlx::Result<u64> {
     match what {
         Aging::Orders => {
@@ -76,6 +85,7 @@ pub(super) async fn expire(
             let ids: Vec<i64> = orders.iter().map(|(id, ..)| *id).collect();
             children::delete(connection, &ids).await?;
             sqlx::query(DELETE_ORDERS).bind(&ids).execute(&mut *connection).await?;
+            sqlx::query(DELETE_TOLD).bind(told).execute(&mut *connection).await?;
             count(connection, &orders, EXPIRED_ORDERS, shard).await
         }
         Aging::DeadLetters => {
