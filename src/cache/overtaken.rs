@@ -41,6 +41,11 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// what is replaced or deleted is served for a second at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(700);
 
+/// How far back is looked, in times of the longest transaction. A change is dated when its transaction begins and seen when that has
+/// committed. The last look that missed it was before the commit, and this one is less than one such time later.
+/// So two would do; the third is for a commit that takes twice as long, on a disk that hangs.
+const WINDOW: u32 = 2;
+
 /// How long a note is kept: longer than any settle takes from its beginning to its insert.
 const KEPT: Duration = Duration::from_secs(120);
 
@@ -140,8 +145,7 @@ impl Cache {
 
     async fn look(&self, follower: &mut Follower, store: &dyn Store) -> store::Result<()> {
         let began = Instant::now();
-        // A row is dated when its transaction began, and seen when that has committed.
-        let changes = store.changes_since(2 * follower.longest).await?;
+        let changes = store.changes_since(WINDOW * follower.longest).await?;
         if follower.looked.elapsed() >= follower.longest {
             // Some may have come and gone out of the window meanwhile.
             self.forget_everything();

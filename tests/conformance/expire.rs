@@ -69,7 +69,7 @@ async fn what_is_old_enough_is_deleted_and_counted_and_nothing_else(bench: Bench
         assert_eq!(bench.database.number(&format!("SELECT count(*) FROM {table}")).await, 1, "{table}");
     }
     let expired = bench.store.audit().await.unwrap().channels[0].ledger.expired;
-    assert_eq!((expired.orders, expired.dead_letters), (2, 1));
+    assert_eq!((expired.orders, expired.dead_letters, expired.history), (2, 1, 1));
     assert_eq!(bench.store.status().await.unwrap().unaccounted, 0);
     bench.assert_balances().await;
 }

@@ -3,7 +3,7 @@ use sqlx::PgConnection;
 use super::{children, column, record};
 use crate::store::{
     Aged, Aging, SourceKind,
-    ledger::{EXPIRED_DEAD_LETTERS, EXPIRED_ORDERS, Tally},
+    ledger::{EXPIRED_DEAD_LETTERS, EXPIRED_HISTORY, EXPIRED_ORDERS, Tally},
     report::source,
 };
 
@@ -41,7 +41,8 @@ const DELETE_DEAD_LETTERS: &str = "
     )
     DELETE FROM dead_letters USING gone WHERE dead_letters.id = gone.id RETURNING dead_letters.id, source, channel";
 const DELETE_HISTORY: &str = "
-    DELETE FROM order_history WHERE id = ANY ($1) AND replaced_at < now() - make_interval(secs => $2)";
+    DELETE FROM order_history WHERE id = ANY ($1) AND replaced_at < now() - make_interval(secs => $2)
+    RETURNING id, source, channel";
 
 /// See [`Store::aged`](crate::store::Store::aged).
 pub(super) async fn aged(
@@ -93,8 +94,8 @@ pub(super) async fn expire(
             count(connection, &letters, EXPIRED_DEAD_LETTERS, shard).await
         }
         Aging::History => {
-            let deleted = sqlx::query(DELETE_HISTORY).bind(ids).bind(age).execute(connection).await?;
-            Ok(deleted.rows_affected())
+            let history = rows(connection, DELETE_HISTORY, ids, age).await?;
+            count(connection, &history, EXPIRED_HISTORY, shard).await
         }
     }
 }
