@@ -44,7 +44,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(700);
 /// How far back is looked, in times of the longest transaction. A change is dated when its transaction begins and seen when that has
 /// committed. The last look that missed it was before the commit, and this one is less than one such time later.
 /// So two would do; the third is for a commit that takes twice as long, on a disk that hangs.
-const WINDOW: u32 = 2;
+const WINDOW: u32 = 3;
 
 /// How long a note is kept: longer than any settle takes from its beginning to its insert.
 const KEPT: Duration = Duration::from_secs(120);

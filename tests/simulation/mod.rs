@@ -34,6 +34,8 @@ pub(crate) enum Breakage {
     AcksDropped,
     /// The store settles and leaves the row in the inbox.
     KeepsInboxRow,
+    /// The store tells nobody which orders it deleted.
+    TellsNobody,
     /// A reader puts what it has loaded into the cache without a guard.
     InsertsPlainly,
 }
@@ -95,6 +97,11 @@ fn an_ack_of_what_found_no_room_is_caught() {
 #[test]
 fn a_settle_that_leaves_the_inbox_row_is_caught() {
     assert!(caught(Breakage::KeepsInboxRow).contains("conservation"));
+}
+
+#[test]
+fn a_deletion_that_other_instances_do_not_hear_of_is_caught() {
+    assert!(caught(Breakage::TellsNobody).contains("than the store"));
 }
 
 #[test]
