@@ -80,7 +80,7 @@ fn a_seed_reproduces_its_run() {
 
 /// The first promise that a breakage is caught at.
 fn caught(breakage: Breakage) -> String {
-    let violation = (0..300).find_map(|seed| world::run(seed, Some(breakage), false).violation);
+    let violation = (0..1_000).find_map(|seed| world::run(seed, Some(breakage), false).violation);
     violation.unwrap_or_else(|| panic!("{breakage:?} went unseen"))
 }
 

@@ -42,7 +42,7 @@ impl Limits {
             pipeline_bytes: rng.usize(3_000..60_000),
             batch_size: rng.usize(1..12),
             cache_bytes: rng.u64(3_000..45_000),
-            retention: rng.bool().then(|| Duration::from_secs(rng.u64(1..30))),
+            retention: (rng.u8(0..3) == 0).then(|| Duration::from_secs(rng.u64(1..30))),
         }
     }
 }

@@ -54,6 +54,8 @@ struct State {
     ill: BTreeMap<Arc<str>, Ill>,
     /// Whether orders grow old.
     ages: bool,
+    /// Whether nobody knows of a deletion if it happened.
+    unsure: bool,
 }
 
 impl SimStore {
@@ -63,6 +65,7 @@ impl SimStore {
             weather: Weather::Fair,
             ill: BTreeMap::new(),
             ages: true,
+            unsure: false,
         };
         Self {
             server: Server::new(Arc::clone(&journal)),
@@ -95,6 +98,11 @@ impl SimStore {
     /// From now on no order is old.
     pub(crate) fn stop_the_ages(&self) {
         self.state.lock().unwrap().ages = false;
+    }
+
+    /// Whether a call that deletes went without an answer.
+    pub(crate) fn is_unsure(&self) -> bool {
+        self.state.lock().unwrap().unsure
     }
 
     pub(crate) fn is_data_ill(&self, message_id: &str) -> bool {
@@ -278,7 +286,8 @@ impl Store for SimStore {
     async fn expire(&self, _: Aging, age: Duration, ids: &[i64]) -> Result<u64> {
         let (ids, journal, began) = (ids.to_vec(), Arc::clone(&self.journal), Instant::now());
         let breakage = self.breakage;
-        self.server
+        let answer = self
+            .server
             .call("expire", self.fate(true), move |tables| {
                 let gone = tables.expire(began, age, &ids);
                 if breakage == Some(Breakage::TellsNobody) {
@@ -287,7 +296,11 @@ impl Store for SimStore {
                 gone.iter().for_each(|uid| journal.note("expired", format_args!("{uid}")));
                 gone.len() as u64
             })
-            .await
+            .await;
+        if answer.as_ref().is_err_and(|error| !error.answered) {
+            self.state.lock().unwrap().unsure = true;
+        }
+        answer
     }
 
     async fn changes_since(&self, window: Duration) -> Result<Vec<Change>> {

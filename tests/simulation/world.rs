@@ -271,7 +271,7 @@ impl World {
         }
         // By then each instance has heard of what the others have replaced and deleted.
         self.store.stop_the_ages();
-        sleep(if self.limits.retention.is_some() { FORGOTTEN_AGAIN } else { HEARD }).await;
+        sleep(if self.store.is_unsure() { FORGOTTEN_AGAIN } else { HEARD }).await;
         if self.journal.is_sound() {
             let promised = self.promised.lock().unwrap().clone();
             invariants::check(
