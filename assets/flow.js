@@ -25,6 +25,7 @@ export function flowSection(signal) {
   }
   figures.get("lag").remark.textContent = say("flow.lag_what");
   figures.get("open").remark.append(viewLink({ dead_letters: "" }, say("flow.to_desk")));
+  const expired = element("p", { class: "expired quiet" });
   const rates = chart();
   const gaps = gapsLine(signal);
   const node = element(
@@ -32,6 +33,7 @@ export function flowSection(signal) {
     { class: "flow", "aria-labelledby": "flow" },
     element("header", {}, element("h2", { id: "flow" }, say("nav.flow")), state),
     list,
+    expired,
     gaps.node,
     rates.node,
   );
@@ -69,8 +71,9 @@ export function flowSection(signal) {
     set("rejected", perSecond(rate.rejected), all(last.rejected));
     set("pending", known(last.pending), waiting(last));
     if (last.lag === null && last.received !== null) set("lag", "—", say("flow.lag_none"));
-    else set("lag", known(last.lag), say("flow.lag_what"));
+    else set("lag", known(last.lag), lagging(last));
     set("open", known(last.dead_letters_open));
+    expired.textContent = deleted(last);
     rates.show(past.rates(), new Date(last.at), current);
   }
 
@@ -111,6 +114,19 @@ function applied(last) {
   if (last.applied === null) return "";
   if (last.replaced === 0) return say("flow.total", { n: last.applied });
   return say("flow.total_applied", { n: last.applied + last.replaced, replaced: last.replaced });
+}
+
+/** What the lag is; with more than one source, that of each. */
+function lagging(last) {
+  const sources = Object.entries(last.lag_by_source ?? {});
+  if (sources.length < 2) return say("flow.lag_what");
+  return say("flow.lag_each", { sources: sources.map(([source, lag]) => `${source} ${known(lag)}`).join(", ") });
+}
+
+/** What was deleted for its age; nothing where nothing was. */
+function deleted(last) {
+  const { orders = 0, dead_letters = 0, history = 0 } = last.expired ?? {};
+  return orders + dead_letters + history === 0 ? "" : say("flow.expired", { orders, dead_letters, history });
 }
 
 function waiting(last) {

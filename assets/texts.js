@@ -154,6 +154,11 @@ export const TEXTS = {
   "flow.nothing_waits": ["nothing waits", "очередь пуста"],
   "flow.lag_none": ["no broker, or not known yet", "брокера нет, или ещё неизвестно"],
   "flow.lag_what": ["published, not yet taken in", "опубликовано, но ещё не принято"],
+  "flow.lag_each": ["published, not yet taken in: {sources}", "опубликовано, но ещё не принято: {sources}"],
+  "flow.expired": [
+    "Deleted for their age: orders {orders}, dead letters {dead_letters}, earlier documents {history}",
+    "Удалено по возрасту: заказов {orders}, отклонённых {dead_letters}, прежних документов {history}",
+  ],
   "flow.to_desk": ["see why", "посмотреть причины"],
   "flow.connecting": ["Connecting", "Подключение"],
   "flow.live": ["Live, the store answers", "На связи, хранилище отвечает"],

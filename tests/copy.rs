@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use orderbox::store::{DeadLetterFilter, Gap, Message, Selection, SourceKind, Store};
+use orderbox::store::{DeadLetterFilter, Gap, Message, Options, Selection, SourceKind, Store, connect};
 
 use crate::{
     conformance::fixture::{message, recorded, small},
@@ -284,6 +284,46 @@ async fn a_target_that_a_service_uses_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_begins_on_the_target_just_before_the_copy_does_goes_on_and_the_copy_is_refused() {
+    let Some(database) = Database::postgres().await else { return };
+    let Database::Postgres(target) = &database else { unreachable!() };
+    let source = every_kind().await;
+    let link = Link::to(target.port()).await;
+    let folder = tempfile::tempdir().unwrap();
+    link.block_at("LOCK TABLE");
+    let copy = command(&source.url(), &target.url_through(&link));
+    let mut copy = Process::start("copy", copy, folder.path().join("copy"));
+    link.is_blocked().await;
+    let mut service = Orderbox::on(&database, &[("SAMPLE_ORDER", "false")]).await;
+    link.mend();
+    assert_eq!(copy.wait(Duration::from_secs(60)).await.code(), Some(2), "{}", copy.output());
+    assert!(copy.output().contains("is connected to the database of --to"), "{}", copy.output());
+    service.client().post("/order", small("theirs", 1)).await;
+    service.until_settled().await;
+    service.restart().await;
+    assert!(service.order("theirs").await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_refuses_a_target_that_is_copied_to_anew_while_it_starts() {
+    let Some(database) = Database::postgres().await else { return };
+    let Database::Postgres(target) = &database else { unreachable!() };
+    assert_eq!(copied(&every_kind().await, &database).0, Some(0));
+    let link = Link::to(target.port()).await;
+    let store = connect(&target.url_through(&link), &Options::default()).unwrap();
+    link.block_at("_sqlx_migrations");
+    let anew = async {
+        link.is_blocked().await;
+        database.execute("UPDATE copy_from_sqlite SET finished_at = NULL").await;
+        link.mend();
+    };
+    let (refused, ()) = tokio::join!(store.prepare(), anew);
+    let refused = refused.unwrap_err();
+    assert!(refused.message.contains("`orderbox copy` that has not come to its end"), "{refused}");
+    assert_eq!(database.number("SELECT count(*) FROM copy_from_sqlite").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_that_is_not_the_same_is_told_with_its_table_and_starting_over_mends_it() {
     let Some(target) = Database::postgres().await else { return };
     let source = every_kind().await;
@@ -421,6 +461,7 @@ async fn a_service_on_the_copy_goes_on_with_what_the_channel_holds() {
     all_is_well(&target, &server, &service, &expected).await;
 }
 
+/// Only instances on PostgreSQL have others to tell what they have deleted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_databases_have_the_same_tables_and_columns() {
     let Some(target) = Database::postgres().await else { return };
@@ -430,7 +471,7 @@ async fn both_databases_have_the_same_tables_and_columns() {
     let sqlite = "SELECT m.name || '.' || c.name FROM sqlite_schema m, pragma_table_info(m.name) c
         WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'";
     let postgres = "SELECT table_name || '.' || column_name FROM information_schema.columns
-        WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'";
+        WHERE table_schema = 'public' AND table_name NOT IN ('_sqlx_migrations', 'expired_orders')";
     let columns = async |database: &Database, sql| {
         database.rows(sql).await.into_iter().flatten().collect::<BTreeSet<_>>()
     };

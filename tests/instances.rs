@@ -81,6 +81,47 @@ async fn a_replaced_order_is_seen_on_the_other_instance_within_a_second_also_aft
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_one_instance_deletes_is_gone_on_the_other_within_a_second_and_the_next_of_its_uid_is_shown()
+ {
+    let Some(database) = Database::postgres().await else { return };
+    let [other] = instances(&database, &[]).await;
+    assert_eq!(other.client().post("/order", version(0)).await.status, 202);
+    other.until_settled().await;
+    for number in 0..4 {
+        let (old, new) = (Bytes::from(version(number)), Bytes::from(version(number + 1)));
+        assert_eq!(other.order("shared").await, Ok(old.clone()));
+        database.execute("UPDATE orders SET updated_at = now() - interval '2 hours'").await;
+        let [one] = instances(&database, &[("ORDER_RETENTION", "1h")]).await;
+        eventually("it is deleted", async || database.number("SELECT count(*) FROM orders").await == 0).await;
+        let deleted = Instant::now();
+        // Each second time the next one is settled before the other instance has looked.
+        let (next, shown) = if number % 2 == 0 {
+            (None, Err(404))
+        } else {
+            assert_eq!(one.client().post("/order", new.clone()).await.status, 202);
+            (Some(new.clone()), Ok(new.clone()))
+        };
+        loop {
+            let served = other.order("shared").await;
+            if served == shown {
+                break;
+            }
+            assert!(served == Ok(old.clone()) || served == Err(404), "{served:?}");
+            assert!(
+                deleted.elapsed() < STALE,
+                "the other instance serves what was deleted:\n{}",
+                other.log()
+            );
+        }
+        if next.is_none() {
+            assert_eq!(one.client().post("/order", new.clone()).await.status, 202);
+        }
+        eventually("the next is shown", async || other.order("shared").await == Ok(new.clone())).await;
+        one.ok(&["audit"]);
+    }
+}
+
 /// Publishes while one instance after the other is killed and another one stopped for a while; `meanwhile` is done once a round.
 async fn disturb(
     database: &Database,

@@ -53,6 +53,8 @@ async fn orders_are_deleted_for_their_age_where_that_is_asked_for_and_the_audit_
     assert!(told.contains("deleted for their age: orders 1, dead letters 0\nbalances"), "{told}");
     let told = async || service.log().contains("rows were deleted for their age what=\"orders\" rows=1");
     eventually("it is in the log", told).await;
+    let line = &service.client().get("/api/status").await.json()["ledger"][0];
+    assert_eq!(line["expired"], serde_json::json!({"orders": 1, "dead_letters": 0, "history": 0}), "{line}");
     assert_eq!(service.metric("orderbox_expired_total{what=\"orders\"}").await, Some(1.0));
 }
 

@@ -4,7 +4,7 @@
 //!
 //! * the settle path says what a commit did or found: [`Cache::put`] after a commit, [`Cache::remove`] after one whose outcome
 //!   is unknown, that found something newer or that somebody else did. One lane a uid, in commit order; it never loses to an older one.
-//! * [`Cache::follow`] forgets what other instances replace: `overtaken.rs` has the proof.
+//! * [`Cache::follow`] forgets what other instances replace or delete: `overtaken.rs` has the proof.
 //! * [`Cache::read_through`] fills what a reader missed, and [`Cache::rebuild`] fills the cache at boot. Both read the store
 //!   some time before they insert, so both insert only through a placeholder guard, which any `put` or `remove` of the key
 //!   in between voids. The rebuild reads long before it takes its guard and needs one more check: `marks.rs` has the proof.

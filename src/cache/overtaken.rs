@@ -1,7 +1,8 @@
-//! What other instances have replaced, so that this one forgets it.
+//! What other instances have replaced or deleted, so that this one forgets it.
 //!
-//! A document that is replaced goes to the history in the transaction that replaces it. Whoever reads the history again and
-//! again hears of each replacement soon after its commit, and forgets the uid. For one uid, with every step on the key under
+//! A document that is replaced goes to the history in the transaction that replaces it, and an order that is deleted for its
+//! age leaves its uid in the transaction that deletes it. Whoever reads both again and again hears of each soon after its
+//! commit, and forgets the uid. For one uid, with every step on the key under
 //! the lock of its shard and every step on the notes under theirs:
 //!
 //! ```text
@@ -15,7 +16,7 @@
 //!
 //! A load of a reader that began before R is voided by it, and one that begins later reads what was committed before it. The
 //! rebuild sees the mark that a removal sets. Notes are forgotten after [`KEPT`], so what was begun longer ago is not shown. The
-//! retention forgets what it deletes in the same way, with the deletion for C'.
+//! retention forgets what it deletes itself in the same way, with the deletion for C'.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::RandomState},
@@ -31,14 +32,19 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Cache;
-use crate::store::{self, Store};
+use crate::store::{self, Change, Store};
 
-/// How often the history is looked at, when it takes no time.
+/// How often they are asked for, when it takes no time.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// A store that answers slowly is asked less often, so that looking takes a third of its time at most, up to this pause:
-/// what is replaced is served for a second at most.
+/// what is replaced or deleted is served for a second at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(700);
+
+/// How far back is looked, in times of the longest transaction. A change is dated when its transaction begins and seen when that has
+/// committed. The last look that missed it was before the commit, and this one is less than one such time later.
+/// So two would do; the third is for a commit that takes twice as long, on a disk that hangs.
+const WINDOW: u32 = 3;
 
 /// How long a note is kept: longer than any settle takes from its beginning to its insert.
 const KEPT: Duration = Duration::from_secs(120);
@@ -98,8 +104,8 @@ impl Overtaken {
 
 /// How far a follower has come.
 struct Follower {
-    /// Rows of the history in the window that have been dealt with.
-    seen: HashSet<i64>,
+    /// Those in the window that have been dealt with.
+    seen: HashSet<Change>,
     /// When the last look that succeeded began.
     looked: Instant,
     /// How long a transaction of another instance may take.
@@ -107,7 +113,7 @@ struct Follower {
 }
 
 impl Cache {
-    /// Forgets what other instances replace, where there may be others, until `stop`; to be begun before the first read.
+    /// Forgets what other instances replace or delete, where there may be others, until `stop`; to be begun before the first read.
     pub async fn follow(&self, store: &dyn Store, stop: &CancellationToken) {
         let Some(longest) = store.others() else {
             while stop.run_until_cancelled(sleep(KEPT)).await.is_some() {
@@ -139,19 +145,22 @@ impl Cache {
 
     async fn look(&self, follower: &mut Follower, store: &dyn Store) -> store::Result<()> {
         let began = Instant::now();
-        // A row is dated when its transaction began, and seen when that has committed.
-        let rows = store.history_since(2 * follower.longest).await?;
+        let changes = store.changes_since(WINDOW * follower.longest).await?;
         if follower.looked.elapsed() >= follower.longest {
             // Some may have come and gone out of the window meanwhile.
             self.forget_everything();
         }
-        let new: Vec<i64> = rows.iter().filter(|id| !follower.seen.contains(id)).copied().collect();
+        let new: Vec<Change> =
+            changes.iter().filter(|change| !follower.seen.contains(change)).copied().collect();
         if !new.is_empty() {
-            for (uid, sha256) in store.superseded(&new).await? {
-                self.forget_if_old(&uid, &sha256);
+            for (uid, replaced) in store.changed(&new).await? {
+                match replaced {
+                    Some(sha256) => self.forget_if_old(&uid, &sha256),
+                    None => self.forget(&uid),
+                }
             }
         }
-        follower.seen = rows.into_iter().collect();
+        follower.seen = changes.into_iter().collect();
         follower.looked = began;
         Ok(())
     }

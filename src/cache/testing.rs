@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use crate::store::{
-    Audit, ChannelLedger, Class, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
+    Aged, Aging, Audit, ChannelLedger, Class, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
     DeadLetterSummary, Decision, FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching,
     Message, OpenLetter, OrderArrival, Outcome, Outcomes, Recorded, Resolution, Result, Selection,
     Settlement, SourceKind, Store, StoreError, StoreStatus, StoredDocument, Stretch,
@@ -34,6 +34,7 @@ pub(crate) struct TestStore {
     settled: Mutex<Vec<(i64, Outcome)>>,
     postponed: Mutex<Vec<i64>>,
     refuses_gaps: AtomicBool,
+    loses_an_answer: AtomicBool,
     written: Mutex<Vec<&'static str>>,
 }
 
@@ -51,6 +52,7 @@ impl Default for TestStore {
             settled: Mutex::default(),
             postponed: Mutex::default(),
             refuses_gaps: AtomicBool::new(false),
+            loses_an_answer: AtomicBool::new(false),
             written: Mutex::default(),
         }
     }
@@ -109,6 +111,11 @@ impl TestStore {
     /// The next time that gaps are to be kept fails.
     pub(crate) fn refuse_gaps_once(&self) {
         self.refuses_gaps.store(true, Ordering::SeqCst);
+    }
+
+    /// The next time that orders are deleted nobody hears of it.
+    pub(crate) fn lose_an_answer(&self) {
+        self.loses_an_answer.store(true, Ordering::SeqCst);
     }
 
     /// What was written of what comes in, in this order: `gaps` and `messages`.
@@ -230,6 +237,21 @@ impl Store for TestStore {
 
     async fn count_dead_letters(&self) -> Result<DeadLetterCounts> {
         self.pausing(|| Resolution::ALL.map(|resolution| (resolution, 0))).await
+    }
+
+    async fn aged(&self, what: Aging, _: Duration, _: i64, _: usize) -> Result<Aged> {
+        assert_eq!(what, Aging::Orders);
+        let documents = lock(&self.documents);
+        let ids = documents.values().map(|(id, _)| *id).collect();
+        Ok(Aged { ids, uids: documents.keys().cloned().collect(), next: None })
+    }
+
+    async fn expire(&self, _: Aging, _: Duration, ids: &[i64]) -> Result<u64> {
+        lock(&self.documents).retain(|_, (id, _)| !ids.contains(id));
+        if self.loses_an_answer.swap(false, Ordering::SeqCst) {
+            return Err(transient("no answer"));
+        }
+        Ok(ids.len() as u64)
     }
 
     async fn missing(&self, _source: SourceKind, _channel: &str) -> Result<Vec<Gap>> {

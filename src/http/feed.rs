@@ -1,7 +1,7 @@
 //! What event streams tell, made once for all of them: the store is asked once a second while somebody listens, however many
 //! do and however often they come, and only the latest word is kept, so a client that does not read holds nothing.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -11,7 +11,9 @@ use tokio::{
 };
 use utoipa::ToSchema;
 
-use super::{Shared, health, moment, newest::NewestOrders, openapi::Summary, status::Letters};
+use super::{
+    Shared, health, moment, newest::NewestOrders, openapi::Summary, settled::Deleted, status::Letters,
+};
 use crate::{
     store::{Outcome, StoreStatus},
     telemetry::Figures,
@@ -157,6 +159,8 @@ pub(super) struct Flow {
     outdated: Option<i64>,
     #[schema(required)]
     rejected: Option<i64>,
+    #[schema(required)]
+    expired: Option<Deleted>,
     /// Received and not settled yet
     #[schema(required)]
     pending: Option<i64>,
@@ -166,6 +170,9 @@ pub(super) struct Flow {
     /// Published and not received yet; null when it is not known
     #[schema(required)]
     lag: Option<u64>,
+    /// The same of each source where it is known
+    #[schema(required)]
+    lag_by_source: Option<BTreeMap<&'static str, u64>>,
     #[schema(required)]
     dead_letters_open: Option<i64>,
     /// Runs of messages that a channel skipped and has not brought; see `/api/status`
@@ -188,9 +195,11 @@ impl Flow {
             unchanged: settled(Outcome::Unchanged),
             outdated: settled(Outcome::Outdated),
             rejected: settled(Outcome::Rejected),
+            expired: store.map(|store| Deleted::from(store.expired())),
             pending: store.map(|store| store.inbox_pending),
             oldest_pending_seconds: store.map(|store| store.oldest_pending.unwrap_or_default().as_secs_f64()),
             lag: figures.and_then(Figures::lag),
+            lag_by_source: figures.map(|figures| figures.lags().collect()),
             dead_letters_open: figures
                 .and_then(|figures| figures.dead_letters.as_ref())
                 .map(|counts| Letters::from(counts).open),

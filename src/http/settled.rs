@@ -1,7 +1,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{Outcome, Outcomes};
+use crate::store::{Expired, Outcome, Outcomes};
 
 /// Messages by what settling them did.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -27,5 +27,21 @@ impl From<&Outcomes> for Settled {
             outdated: outcomes.get(Outcome::Outdated),
             rejected: outcomes.get(Outcome::Rejected),
         }
+    }
+}
+
+/// What was deleted for its age. It counts among the outcomes as before.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = Expired)]
+pub(super) struct Deleted {
+    orders: i64,
+    dead_letters: i64,
+    /// What orders said before, and what came too late
+    history: i64,
+}
+
+impl From<Expired> for Deleted {
+    fn from(expired: Expired) -> Self {
+        Self { orders: expired.orders, dead_letters: expired.dead_letters, history: expired.history }
     }
 }

@@ -109,7 +109,7 @@ mod tests {
         for (outcome, messages) in Outcome::ALL.into_iter().zip([3, 2, 1, 4, 5]) {
             outcomes.add(outcome, messages);
         }
-        let expired = Expired { orders: 2, dead_letters: 4 };
+        let expired = Expired { orders: 2, dead_letters: 4, history: 5 };
         let channel = "orders".to_owned();
         let ledger = ChannelLedger { source: SourceKind::Stan, channel, received: 22, outcomes, expired };
         Audit {

@@ -14,6 +14,7 @@ pub(super) const RECEIVED: &str = "received";
 /// had its own.
 pub(super) const EXPIRED_ORDERS: &str = "expired_orders";
 pub(super) const EXPIRED_DEAD_LETTERS: &str = "expired_dead_letters";
+pub(super) const EXPIRED_HISTORY: &str = "expired_history";
 
 /// Rows that one line of the ledger is spread over.
 const SHARDS: i16 = 16;
@@ -116,6 +117,7 @@ pub(super) fn add_up(lines: Vec<Line>) -> Result<Vec<ChannelLedger>, String> {
             RECEIVED => *received += messages,
             EXPIRED_ORDERS => expired.orders += messages,
             EXPIRED_DEAD_LETTERS => expired.dead_letters += messages,
+            EXPIRED_HISTORY => expired.history += messages,
             outcome => outcomes.add(outcome.parse::<Outcome>()?, messages),
         }
     }

@@ -37,13 +37,13 @@ pub(crate) use desk::{REPLAYS_AT_ONCE, replay_id};
 pub use error::{Class, StoreError};
 pub use gap::{Gap, GapReport};
 pub use model::{
-    Decision, InboxKey, InboxRow, Message, Outcome, Recorded, Refusal, Settlement, SourceKind, StoredDocument,
+    Change, Decision, InboxKey, InboxRow, Message, Outcome, Recorded, Refusal, Settlement, SourceKind,
+    StoredDocument,
 };
 pub(crate) use pauses::Pauses;
 pub use pool::Connections;
 pub use report::{ChannelLedger, ChannelPosition, DeadLetterCounts, Expired, Outcomes, StoreStatus};
-pub(crate) use retention::keep_no_longer;
-pub use retention::{Aged, Aging};
+pub use retention::{Aged, Aging, keep_no_longer};
 pub(crate) use tidy::keep_tidy;
 
 /// The result of a call to the store.
@@ -109,14 +109,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         max_bytes: usize,
     ) -> Result<Vec<StoredDocument>>;
 
-    /// The rows of the history whose transactions began in the last `window`, by the store's clock. Asked only where there
+    /// What became of orders in transactions that began in the last `window`, by the store's clock. Asked only where there
     /// may be [`Store::others`].
-    async fn history_since(&self, _window: Duration) -> Result<Vec<i64>> {
+    async fn changes_since(&self, _window: Duration) -> Result<Vec<Change>> {
         Ok(Vec::new())
     }
 
-    /// Uid and SHA-256 of the documents in these rows of the history; asked together with [`Store::history_since`].
-    async fn superseded(&self, _ids: &[i64]) -> Result<Vec<(String, [u8; 32])>> {
+    /// The uids of these orders, with the SHA-256 of a document that was replaced; asked together with
+    /// [`Store::changes_since`].
+    async fn changed(&self, _changes: &[Change]) -> Result<Vec<(String, Option<[u8; 32]>)>> {
         Ok(Vec::new())
     }
 
@@ -151,7 +152,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     }
 
     /// Deletes those of these rows that are still older than `age` and that nothing refers to, counts them in the ledger, and answers how
-    /// many they were: a repetition finds none.
+    /// many they were: a repetition finds none. Whoever asks for [`Store::changes_since`] hears of the orders.
     async fn expire(&self, _what: Aging, _age: Duration, _ids: &[i64]) -> Result<u64> {
         Ok(0)
     }

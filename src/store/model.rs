@@ -56,6 +56,15 @@ impl FromStr for SourceKind {
     }
 }
 
+/// A row by which a process hears of what another has done to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// What an order said, or what came too late, went to the history under this id.
+    Replaced(i64),
+    /// The order of this id was deleted for its age.
+    Expired(i64),
+}
+
 /// A raw message with its identity, before anyone has looked at the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {

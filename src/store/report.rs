@@ -47,6 +47,8 @@ pub struct Expired {
     pub orders: i64,
     /// Dead letters.
     pub dead_letters: i64,
+    /// What orders said before, and what came too late.
+    pub history: i64,
 }
 
 /// How far a channel has been read.
@@ -98,6 +100,16 @@ pub struct StoreStatus {
 pub(super) type StatusRow<'r> = (&'r str, &'r str, &'r str, &'r str, Option<i64>, Option<i64>);
 
 impl StoreStatus {
+    /// What was deleted for its age, over all channels.
+    #[must_use]
+    pub fn expired(&self) -> Expired {
+        self.ledger.iter().fold(Expired::default(), |sum, line| Expired {
+            orders: sum.orders + line.expired.orders,
+            dead_letters: sum.dead_letters + line.expired.dead_letters,
+            history: sum.history + line.expired.history,
+        })
+    }
+
     /// Puts the rows of the query together.
     pub(super) fn of<'r, E: From<Unknown>>(
         rows: impl IntoIterator<Item = Result<StatusRow<'r>, E>>,

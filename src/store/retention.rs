@@ -36,15 +36,21 @@ const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Deletes, until `stop`, what is older than the age that is given for it, and says to `forget` which uids may be
 /// gone. It works a tenth of the time at most.
-pub(crate) async fn keep_no_longer(
+///
+/// A commit whose answer was lost may still happen, and a reader may bring the order back before it does. A minute later it
+/// has happened or never will, and `forget` is told once more.
+pub async fn keep_no_longer(
     store: &dyn Store,
     ages: &[(Aging, Duration)],
     forget: impl Fn(&str),
     stop: &CancellationToken,
 ) {
+    let mut unsure = Vec::new();
     while !ages.is_empty() {
+        unsure.drain(..).for_each(|uid: String| forget(&uid));
         for (what, age) in ages {
-            let Some(passed) = stop.run_until_cancelled(pass(store, *what, *age, &forget)).await else {
+            let passed = pass(store, *what, *age, &forget, &mut unsure);
+            let Some(passed) = stop.run_until_cancelled(passed).await else {
                 return;
             };
             match passed {
@@ -66,15 +72,24 @@ pub(crate) async fn keep_no_longer(
 }
 
 /// Walks a table once: no index is kept by age, for every message would pay for it.
-async fn pass(store: &dyn Store, what: Aging, age: Duration, forget: impl Fn(&str)) -> Result<u64> {
+async fn pass(
+    store: &dyn Store,
+    what: Aging,
+    age: Duration,
+    forget: impl Fn(&str),
+    unsure: &mut Vec<String>,
+) -> Result<u64> {
     let (mut rows, mut after) = (0, Some(0));
     while let Some(from) = after {
         let began = Instant::now();
         let aged = store.aged(what, age, from, BATCH).await?;
-        if !aged.ids.is_empty() {
+        // At the end of the table also with none: what was told to other instances is forgotten by then.
+        if !aged.ids.is_empty() || aged.next.is_none() {
             let expired = store.expire(what, age, &aged.ids).await;
-            // Also when the answer was lost. Who reads such an uid asks the store, which knows.
             aged.uids.iter().for_each(|uid| forget(uid));
+            if expired.as_ref().is_err_and(|error| !error.answered) {
+                unsure.extend(aged.uids);
+            }
             let expired = expired?;
             telemetry::expired(what, expired);
             rows += expired;
@@ -96,6 +111,31 @@ impl Aging {
             Self::Orders => "orders",
             Self::DeadLetters => "dead_letters",
             Self::History => "history",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::cache::testing::TestStore;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_whose_deletion_was_not_answered_leaves_memory_again_a_minute_later() {
+        for (lost, times) in [(false, 1), (true, 2)] {
+            let (store, stop) = (TestStore::default(), CancellationToken::new());
+            store.commit("old", "document");
+            if lost {
+                store.lose_an_answer();
+            }
+            let forgotten = RefCell::new(Vec::new());
+            let forget = |uid: &str| forgotten.borrow_mut().push(uid.to_owned());
+            let ages = [(Aging::Orders, Duration::ZERO)];
+            let keeping = keep_no_longer(&store, &ages, forget, &stop);
+            assert!(tokio::time::timeout(3 * INTERVAL, keeping).await.is_err(), "it goes on");
+            assert_eq!(forgotten.into_inner(), vec!["old"; times]);
         }
     }
 }

@@ -37,8 +37,7 @@ impl Scrape {
             );
             let oldest = status.oldest_dead_letter.unwrap_or_default();
             self.number(names::OLDEST_DEAD_LETTER, oldest.as_secs_f64());
-            let lagging = figures.sources.iter().filter_map(|of| Some((of.source.as_str(), of.lag? as f64)));
-            self.numbers(names::SOURCE_LAG, lagging);
+            self.numbers(names::SOURCE_LAG, figures.lags().map(|(source, lag)| (source, lag as f64)));
             self.maybe(names::AVAILABLE_BYTES, status.available_bytes.map(|bytes| bytes as f64));
         }
         let last = store.upstreams().iter().find_map(|upstream| upstream.last());

@@ -131,10 +131,15 @@ impl Figures {
         Self { at, store, dead_letters, gaps, sources }
     }
 
+    /// How many messages of each source are published and not written to the inbox, where that is known.
+    pub fn lags(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.sources.iter().filter_map(|of| Some((of.source.as_str(), of.lag?)))
+    }
+
     /// How many messages are published and not written to the inbox, over all channels; `None` when no channel's lag is known.
     #[must_use]
     pub fn lag(&self) -> Option<u64> {
-        self.sources.iter().filter_map(|source| source.lag).reduce(|sum, lag| sum + lag)
+        self.lags().map(|(_, lag)| lag).reduce(|sum, lag| sum + lag)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orderbox::store::{Aging, Selection, Stretch};
+use orderbox::store::{Aging, Change, Selection, Stretch};
 
 use super::{
     Bench,
@@ -15,6 +15,7 @@ super::rules!(
     a_dead_letter_that_is_open_or_referred_to_stays,
     every_row_is_looked_at_a_page_at_a_time,
     an_order_that_was_deleted_may_come_again,
+    others_hear_of_an_order_that_was_deleted_until_nobody_can_have_missed_it,
 );
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -68,7 +69,7 @@ async fn what_is_old_enough_is_deleted_and_counted_and_nothing_else(bench: Bench
         assert_eq!(bench.database.number(&format!("SELECT count(*) FROM {table}")).await, 1, "{table}");
     }
     let expired = bench.store.audit().await.unwrap().channels[0].ledger.expired;
-    assert_eq!((expired.orders, expired.dead_letters), (2, 1));
+    assert_eq!((expired.orders, expired.dead_letters, expired.history), (2, 1, 1));
     assert_eq!(bench.store.status().await.unwrap().unaccounted, 0);
     bench.assert_balances().await;
 }
@@ -138,4 +139,25 @@ async fn an_order_that_was_deleted_may_come_again(bench: Bench) {
     ingest(&*bench.store, &[message(2, 2, &small("a", 2))]).await;
     assert!(bench.store.document("a").await.unwrap().is_some());
     bench.assert_balances().await;
+}
+
+async fn others_hear_of_an_order_that_was_deleted_until_nobody_can_have_missed_it(bench: Bench) {
+    ingest(&*bench.store, &[message(1, 1, &small("a", 1))]).await;
+    bench.age("orders", "updated_at", "order_uid = 'a'").await;
+    assert_eq!(bench.expire(Aging::Orders).await, 1);
+    let changes = bench.store.changes_since(HOUR).await.unwrap();
+    let Some(timeout) = bench.store.others() else {
+        return assert_eq!(changes, [], "there is nobody else");
+    };
+    assert_eq!(changes, [Change::Expired(1)]);
+    assert_eq!(bench.store.changed(&changes).await.unwrap(), [("a".to_owned(), None)]);
+    let expire_again = async |ago: Duration| {
+        let then = format!("UPDATE expired_orders SET expired_at = now() - interval '{} s'", ago.as_secs());
+        bench.database.execute(&then).await;
+        assert_eq!(bench.expire(Aging::Orders).await, 0);
+        bench.store.changes_since(HOUR).await.unwrap().len()
+    };
+    assert_eq!(expire_again(3 * timeout + Duration::from_secs(570)).await, 1);
+    assert_eq!(expire_again(3 * timeout + Duration::from_secs(601)).await, 0);
+    assert_eq!(bench.database.number("SELECT count(*) FROM expired_orders").await, 0);
 }

@@ -37,7 +37,7 @@ async fn the_tables_of_the_simulation_do_what_the_store_does(bench: Bench) {
             let verdicts: Vec<Verdict> =
                 batch.iter().map(|row| verdict(row, model[&row.message.message_id].id)).collect();
             let outcomes = settle(&*bench.store, &batch).await;
-            assert_eq!(outcomes, tables.settle(&verdicts), "seed {seed}");
+            assert_eq!(outcomes, tables.settle(tokio::time::Instant::now(), &verdicts), "seed {seed}");
             for outcome in outcomes {
                 *seen.entry(outcome.map(|outcome| outcome.as_str())).or_insert(0) += 1;
             }

@@ -134,6 +134,32 @@ async fn what_is_not_known_is_said_to_be_unknown_and_never_zero() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_for_its_age_is_said_once_there_is_some_and_the_lag_of_each_source_where_there_are_two()
+ {
+    visit(async |page| {
+        page.open("/").await;
+        let mut event = flow(0, 10, 10, 0);
+        event["expired"] = json!({ "orders": 0, "dead_letters": 0, "history": 0 });
+        (event["lag"], event["lag_by_source"]) = (json!(1_200), json!({ "stan": 1_200 }));
+        page.tell("flow", event.clone()).await;
+        page.figure("lag", "1,200").await;
+        page.until_text(".lag .quiet", "published, not yet taken in").await;
+        page.until_text(".expired", "").await;
+        event["at"] = json!("2026-01-01T00:00:01.000Z");
+        event["expired"] = json!({ "orders": 4_000, "dead_letters": 3, "history": 0 });
+        (event["lag"], event["lag_by_source"]) = (json!(1_207), json!({ "jetstream": 7, "stan": 1_200 }));
+        page.tell("flow", event).await;
+        page.figure("lag", "1,207").await;
+        page.until_text(".lag .quiet", "published, not yet taken in: jetstream 7, stan 1,200").await;
+        let deleted = "Deleted for their age: orders 4,000, dead letters 3, earlier documents 0";
+        page.until_text(".expired", deleted).await;
+        page.tell("flow", failing(2)).await;
+        page.until_text(".expired", "").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_chart_follows_the_rates_and_says_them_in_words() {
     visit(async |page| {
         page.open("/").await;

@@ -29,7 +29,11 @@ pub(crate) fn check(
             Expected::Letter(reason) if refused.is_none_or(|is| is != reason) => {
                 violated(format!("{message_id} should be a dead letter, {reason}, and is {refused:?}"));
             }
-            Expected::Order(uid) if !store.is_data_ill(message_id) && !tables.keeps(uid, payload) => {
+            Expected::Order(uid)
+                if !store.is_data_ill(message_id)
+                    && !tables.keeps(uid, payload)
+                    && !tables.has_deleted(uid, payload) =>
+            {
                 violated(format!("{message_id} is neither the order of {uid} nor in the history"));
             }
             Expected::Order(_) if store.is_data_ill(message_id) && refused.is_none() => {
@@ -47,7 +51,7 @@ pub(crate) fn check(
             violated(format!("{message_id} is a dead letter without a cause: {reason}"));
         }
     }
-    for (uid, heard) in &tables.accepted {
+    for (uid, heard) in tables.kept() {
         let head = tables.orders.get(uid).map(|head| place(&head.message));
         for (place, document) in heard {
             if head.as_ref() < Some(place) {
@@ -59,12 +63,13 @@ pub(crate) fn check(
         }
     }
     for process in processes {
-        for (uid, head) in &tables.orders {
+        for (uid, _) in tables.kept() {
             let Some(cached) = process.cache.get(uid) else { continue };
+            let cached = cached.bytes();
             // A process that believes to be alone does not hear of what a killed one still wrote.
             let right = match coherent {
-                true => cached.bytes() == head.message.payload,
-                false => tables.keeps(uid, &cached.bytes()),
+                true => tables.orders.get(uid).is_some_and(|head| cached == head.message.payload),
+                false => tables.keeps(uid, &cached) || tables.has_deleted(uid, &cached),
             };
             if !right {
                 violated(format!("the cache says something else of {uid} than the store"));

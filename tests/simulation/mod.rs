@@ -34,6 +34,8 @@ pub(crate) enum Breakage {
     AcksDropped,
     /// The store settles and leaves the row in the inbox.
     KeepsInboxRow,
+    /// The store tells nobody which orders it deleted.
+    TellsNobody,
     /// A reader puts what it has loaded into the cache without a guard.
     InsertsPlainly,
 }
@@ -78,7 +80,7 @@ fn a_seed_reproduces_its_run() {
 
 /// The first promise that a breakage is caught at.
 fn caught(breakage: Breakage) -> String {
-    let violation = (0..300).find_map(|seed| world::run(seed, Some(breakage), false).violation);
+    let violation = (0..1_000).find_map(|seed| world::run(seed, Some(breakage), false).violation);
     violation.unwrap_or_else(|| panic!("{breakage:?} went unseen"))
 }
 
@@ -95,6 +97,11 @@ fn an_ack_of_what_found_no_room_is_caught() {
 #[test]
 fn a_settle_that_leaves_the_inbox_row_is_caught() {
     assert!(caught(Breakage::KeepsInboxRow).contains("conservation"));
+}
+
+#[test]
+fn a_deletion_that_other_instances_do_not_hear_of_is_caught() {
+    assert!(caught(Breakage::TellsNobody).contains("than the store"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use orderbox::{
     cache::Cache,
     inbox::{Budget, InFlight, Inbox, Writer},
-    store::Store,
+    store::{Aging, Store, keep_no_longer},
     telemetry::Board,
     worker::{Recovery, Worker},
 };
@@ -30,6 +30,8 @@ pub(crate) struct Limits {
     pub(crate) pipeline_bytes: usize,
     pub(crate) batch_size: usize,
     pub(crate) cache_bytes: u64,
+    /// `ORDER_RETENTION`, which here is not a matter of days.
+    pub(crate) retention: Option<Duration>,
 }
 
 impl Limits {
@@ -40,6 +42,7 @@ impl Limits {
             pipeline_bytes: rng.usize(3_000..60_000),
             batch_size: rng.usize(1..12),
             cache_bytes: rng.u64(3_000..45_000),
+            retention: (rng.u8(0..3) == 0).then(|| Duration::from_secs(rng.u64(1..30))),
         }
     }
 }
@@ -109,6 +112,13 @@ impl Process {
         let (follower, followed, stop) =
             (Arc::clone(&cache), Arc::clone(&desk.store), stop_background.clone());
         stages.spawn(async move { follower.follow(&*followed, &stop).await });
+        if let Some(age) = limits.retention {
+            let (cache, kept, stop) = (Arc::clone(&cache), Arc::clone(&desk.store), stop_background.clone());
+            stages.spawn(async move {
+                let ages = [(Aging::Orders, age)];
+                keep_no_longer(&*kept, &ages, |uid| cache.forget(uid), &stop).await;
+            });
+        }
         for _ in 0..2 {
             let reader = Reader {
                 rng: rng.fork(),

@@ -16,28 +16,31 @@ use super::{
     tables::{Place, place},
 };
 
+/// What a read must show at least, unless more was deleted of the uid than by then.
+type Floor = (usize, Place);
+
 /// By uid, what a read that begins now must show at least.
 #[derive(Debug, Default)]
-pub(crate) struct Floors(Mutex<BTreeMap<String, Place>>);
+pub(crate) struct Floors(Mutex<BTreeMap<String, Floor>>);
 
 impl Floors {
     /// Who has an ack may read what was acked.
     pub(crate) fn acked(&self, store: &SimStore, message: &Message) {
         let place = place(message);
         let tables = store.tables();
-        let uid = tables.accepted.iter().find(|(_, heard)| heard.iter().any(|(of, _)| *of == place));
+        let uid = tables.kept().find(|(_, heard)| heard.iter().any(|(of, _)| *of == place));
         if let Some((uid, _)) = uid {
-            self.raise(uid, place);
+            self.raise(uid, (tables.deleted(uid), place));
         }
     }
 
-    fn raise(&self, uid: &str, place: Place) {
+    fn raise(&self, uid: &str, to: Floor) {
         let mut floors = self.0.lock().unwrap();
-        let floor = floors.entry(uid.to_owned()).or_insert_with(|| place.clone());
-        *floor = place.max(floor.clone());
+        let floor = floors.entry(uid.to_owned()).or_insert_with(|| to.clone());
+        *floor = to.max(floor.clone());
     }
 
-    fn of(&self, uid: &str) -> Option<Place> {
+    fn of(&self, uid: &str) -> Option<Floor> {
         self.0.lock().unwrap().get(uid).cloned()
     }
 }
@@ -99,16 +102,21 @@ impl Reader {
         }
     }
 
-    fn check(&self, uid: &str, floor: Option<Place>, document: Option<&[u8]>) {
-        let shown = document.and_then(|document| self.store.tables().place_of(uid, document));
+    fn check(&self, uid: &str, floor: Option<Floor>, document: Option<&[u8]>) {
+        let tables = self.store.tables();
+        let shown = document.and_then(|document| tables.place_of(uid, document));
         if document.is_some() && shown.is_none() {
             self.journal.violated(format!("a read of {uid} shows what was never an order"));
         }
+        let deleted = tables.deleted(uid);
+        let floor = floor.filter(|(before, _)| *before == deleted).map(|(_, place)| place);
         if shown < floor {
             self.journal.violated(format!("a read of {uid} shows {shown:?}, older than {floor:?}"));
         }
-        if let (true, Some(shown)) = (self.alone, shown) {
-            self.floors.raise(uid, shown);
+        if let (true, Some(shown)) = (self.alone, shown)
+            && tables.keeps_place(uid, &shown)
+        {
+            self.floors.raise(uid, (deleted, shown));
         }
     }
 }

@@ -10,6 +10,7 @@ const MUST_HAPPEN: &[&str] = &[
     "outdated",
     "rejected",
     "settled by another",
+    "expired",
     "recorded",
     "postponed",
     "taken",

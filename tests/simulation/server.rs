@@ -21,7 +21,7 @@ pub(crate) struct Server {
     journal: Arc<Journal>,
     /// What the server has got goes on without its caller.
     tasks: TaskTracker,
-    /// The settles among them.
+    /// Those among them that settle or delete orders.
     settles: TaskTracker,
 }
 
@@ -43,7 +43,7 @@ impl Server {
         self.is_settling() || !self.tasks.is_empty()
     }
 
-    /// Whether a settle is still under way.
+    /// Whether a settle or a deletion is still under way.
     pub(crate) fn is_settling(&self) -> bool {
         !self.settles.is_empty()
     }
@@ -114,7 +114,7 @@ impl Server {
     ) -> oneshot::Receiver<T> {
         let (sender, answer) = oneshot::channel();
         let (tables, journal) = (Arc::clone(&self.tables), Arc::clone(&self.journal));
-        let tasks = if name == "settle" { &self.settles } else { &self.tasks };
+        let tasks = if matches!(name, "settle" | "expire") { &self.settles } else { &self.tasks };
         drop(tasks.spawn(async move {
             sleep(after).await;
             // Whoever asked may be gone.

@@ -10,12 +10,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fastrand::Rng;
 use orderbox::store::{
-    Audit, Class, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary,
-    FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message, OpenLetter,
-    OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store, StoreStatus,
-    StoredDocument, Stretch,
+    Aged, Aging, Audit, Change, Class, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
+    DeadLetterSummary, FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message,
+    OpenLetter, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store,
+    StoreStatus, StoredDocument, Stretch,
 };
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::{
     Breakage,
@@ -51,12 +52,21 @@ struct State {
     rng: Rng,
     weather: Weather,
     ill: BTreeMap<Arc<str>, Ill>,
+    /// Whether orders grow old.
+    ages: bool,
+    /// Whether nobody knows of a deletion if it happened.
+    unsure: bool,
 }
 
 impl SimStore {
     pub(crate) fn new(seed: u64, journal: Arc<Journal>, breakage: Option<Breakage>, shared: bool) -> Self {
-        let state =
-            State { rng: Rng::with_seed(seed ^ 0x5704e), weather: Weather::Fair, ill: BTreeMap::new() };
+        let state = State {
+            rng: Rng::with_seed(seed ^ 0x5704e),
+            weather: Weather::Fair,
+            ill: BTreeMap::new(),
+            ages: true,
+            unsure: false,
+        };
         Self {
             server: Server::new(Arc::clone(&journal)),
             journal,
@@ -85,6 +95,16 @@ impl SimStore {
         state.ill.retain(|_, ill| *ill == Ill::Data);
     }
 
+    /// From now on no order is old.
+    pub(crate) fn stop_the_ages(&self) {
+        self.state.lock().unwrap().ages = false;
+    }
+
+    /// Whether a call that deletes went without an answer.
+    pub(crate) fn is_unsure(&self) -> bool {
+        self.state.lock().unwrap().unsure
+    }
+
     pub(crate) fn is_data_ill(&self, message_id: &str) -> bool {
         self.state.lock().unwrap().ill.get(message_id) == Some(&Ill::Data)
     }
@@ -94,7 +114,7 @@ impl SimStore {
         self.server.is_busy()
     }
 
-    /// Whether a settle is still under way at the server.
+    /// Whether a settle or a deletion is still under way at the server.
     pub(crate) fn is_settling(&self) -> bool {
         self.server.is_settling()
     }
@@ -193,20 +213,16 @@ impl Store for SimStore {
             (Fate::Spurious, None) if batch.len() == 1 => Fate::Fails { answered: true },
             (fate, None) => fate,
         };
-        let (journal, breakage) = (Arc::clone(&self.journal), self.breakage);
+        let (journal, breakage, began) = (Arc::clone(&self.journal), self.breakage, Instant::now());
         self.server
             .call("settle", fate, move |tables| {
-                let outcomes = tables.settle(&batch);
+                let outcomes = tables.settle(began, &batch);
                 for (verdict, outcome) in batch.iter().zip(&outcomes) {
                     let message = &verdict.row.message;
                     let name = outcome.map_or("settled by another", Outcome::as_str);
                     journal.note(name, format_args!("{} row {}", message.message_id, verdict.row.id));
                     if breakage == Some(Breakage::KeepsInboxRow) && outcome.is_some() {
-                        let row = Pending {
-                            message: message.clone(),
-                            since: tokio::time::Instant::now(),
-                            attempts: 0,
-                        };
+                        let row = Pending { message: message.clone(), since: Instant::now(), attempts: 0 };
                         tables.inbox.insert(verdict.row.id, row);
                     }
                 }
@@ -256,24 +272,62 @@ impl Store for SimStore {
             .await
     }
 
-    async fn history_since(&self, window: Duration) -> Result<Vec<i64>> {
+    async fn aged(&self, what: Aging, age: Duration, _: i64, _: usize) -> Result<Aged> {
+        assert_eq!(what, Aging::Orders);
+        let ages = self.state.lock().unwrap().ages;
         self.server
-            .call("history_since", self.fate(false), move |tables| {
-                let ids = (0..).zip(&tables.superseded).filter(|(_, (since, ..))| since.elapsed() < window);
-                ids.map(|(id, _)| id).collect()
+            .call("aged", self.fate(false), move |tables| {
+                let (ids, uids) = tables.aged(age).into_iter().filter(|_| ages).unzip();
+                Aged { ids, uids, next: None }
             })
             .await
     }
 
-    async fn superseded(&self, ids: &[i64]) -> Result<Vec<(String, [u8; 32])>> {
-        let ids = ids.to_vec();
+    async fn expire(&self, _: Aging, age: Duration, ids: &[i64]) -> Result<u64> {
+        let (ids, journal, began) = (ids.to_vec(), Arc::clone(&self.journal), Instant::now());
+        let breakage = self.breakage;
+        let answer = self
+            .server
+            .call("expire", self.fate(true), move |tables| {
+                let gone = tables.expire(began, age, &ids);
+                if breakage == Some(Breakage::TellsNobody) {
+                    tables.changes.truncate(tables.changes.len() - gone.len());
+                }
+                gone.iter().for_each(|uid| journal.note("expired", format_args!("{uid}")));
+                gone.len() as u64
+            })
+            .await;
+        if answer.as_ref().is_err_and(|error| !error.answered) {
+            self.state.lock().unwrap().unsure = true;
+        }
+        answer
+    }
+
+    async fn changes_since(&self, window: Duration) -> Result<Vec<Change>> {
         self.server
-            .call("superseded", self.fate(false), move |tables| {
-                let of = |id: &i64| {
-                    let (_, uid, document) = &tables.superseded[usize::try_from(*id).unwrap()];
-                    (uid.clone(), Sha256::digest(document).into())
+            .call("changes_since", self.fate(false), move |tables| {
+                let dated = (0..).zip(&tables.changes);
+                let young = dated.filter(|(_, (since, ..))| since.elapsed() < window);
+                young
+                    .map(|(place, (.., replaced))| match replaced {
+                        Some(_) => Change::Replaced(place),
+                        None => Change::Expired(place),
+                    })
+                    .collect()
+            })
+            .await
+    }
+
+    async fn changed(&self, changes: &[Change]) -> Result<Vec<(String, Option<[u8; 32]>)>> {
+        let changes = changes.to_vec();
+        self.server
+            .call("changed", self.fate(false), move |tables| {
+                let of = |change: &Change| {
+                    let (Change::Replaced(place) | Change::Expired(place)) = *change;
+                    let (_, uid, replaced) = &tables.changes[usize::try_from(place).unwrap()];
+                    (uid.clone(), replaced.as_ref().map(|document| Sha256::digest(document).into()))
                 };
-                ids.iter().map(of).collect()
+                changes.iter().map(of).collect()
             })
             .await
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -45,6 +46,7 @@ pub(crate) struct Pending {
 pub(crate) struct Head {
     pub(crate) id: i64,
     pub(crate) message: Message,
+    pub(crate) changed: Instant,
 }
 
 /// A channel's line of the ledger.
@@ -61,15 +63,19 @@ pub(crate) struct Tables {
     pub(crate) orders: BTreeMap<String, Head>,
     /// uid and document by message id.
     pub(crate) history: BTreeMap<Arc<str>, (String, Bytes)>,
-    /// When each document went there, with its uid and itself; an id of the history is a place in it.
-    pub(crate) superseded: Vec<(Instant, String, Bytes)>,
+    /// What other instances hear of: when the transaction began, the uid, and the document that went to the history; `None`
+    /// for an order that was deleted. The id of a change is its place here.
+    pub(crate) changes: Vec<(Instant, String, Option<Bytes>)>,
+    expired: i64,
     /// Reason by message id.
     pub(crate) letters: BTreeMap<Arc<str>, String>,
     ledger: BTreeMap<Arc<str>, Line>,
     pub(crate) outcomes: BTreeMap<&'static str, i64>,
     /// Beyond the contract, for the checks: every message that a commit has settled, and every order with its place.
     pub(crate) settled: BTreeSet<Arc<str>>,
-    pub(crate) accepted: BTreeMap<String, Vec<(Place, Bytes)>>,
+    accepted: BTreeMap<String, Vec<(Place, Bytes)>>,
+    /// How many of those were deleted with their order, by uid.
+    deleted: BTreeMap<String, usize>,
 }
 
 impl Tables {
@@ -96,20 +102,21 @@ impl Tables {
         Recorded { id: self.last_id, new: true }
     }
 
-    pub(crate) fn settle(&mut self, batch: &[Verdict]) -> Vec<Option<Outcome>> {
+    /// In a transaction that began then.
+    pub(crate) fn settle(&mut self, began: Instant, batch: &[Verdict]) -> Vec<Option<Outcome>> {
         let mut order: Vec<usize> = (0..batch.len()).collect();
         order.sort_by_key(|&index| place(&batch[index].row.message));
         let mut outcomes = vec![None; batch.len()];
         for index in order {
-            outcomes[index] = self.settle_one(&batch[index]);
+            outcomes[index] = self.settle_one(began, &batch[index]);
         }
         outcomes
     }
 
-    fn settle_one(&mut self, verdict: &Verdict) -> Option<Outcome> {
+    fn settle_one(&mut self, began: Instant, verdict: &Verdict) -> Option<Outcome> {
         let message = self.inbox.remove(&verdict.row.id)?.message;
         let outcome = match &verdict.decision {
-            Ok(uid) => self.accept(uid, &message),
+            Ok(uid) => self.accept(began, uid, &message),
             Err(reason) => self.reject(reason, &message),
         };
         self.ledger.entry(Arc::clone(&message.channel)).or_default().settled += 1;
@@ -118,22 +125,26 @@ impl Tables {
         Some(outcome)
     }
 
-    fn accept(&mut self, uid: &str, message: &Message) -> Outcome {
+    fn accept(&mut self, began: Instant, uid: &str, message: &Message) -> Outcome {
         let heard = (place(message), message.payload.clone());
         self.accepted.entry(uid.to_owned()).or_default().push(heard);
         let Some(head) = self.orders.get_mut(uid) else {
             self.last_id += 1;
-            self.orders.insert(uid.to_owned(), Head { id: self.last_id, message: message.clone() });
+            let head = Head { id: self.last_id, message: message.clone(), changed: began };
+            self.orders.insert(uid.to_owned(), head);
             return Outcome::Applied;
         };
         let newer = place(message) > place(&head.message);
         let same = message.payload == head.message.payload;
         let former =
             if newer { std::mem::replace(&mut head.message, message.clone()) } else { message.clone() };
+        if newer {
+            head.changed = began;
+        }
         if same {
             return Outcome::Unchanged;
         }
-        self.superseded.push((Instant::now(), uid.to_owned(), former.payload.clone()));
+        self.changes.push((began, uid.to_owned(), Some(former.payload.clone())));
         self.history.entry(former.message_id).or_insert((uid.to_owned(), former.payload));
         if newer { Outcome::Replaced } else { Outcome::Outdated }
     }
@@ -146,6 +157,41 @@ impl Tables {
         Outcome::Rejected
     }
 
+    /// The ids of orders that were last changed so long ago, with their uids.
+    pub(crate) fn aged(&self, age: Duration) -> Vec<(i64, String)> {
+        let old = self.orders.iter().filter(|(_, head)| head.changed.elapsed() >= age);
+        old.map(|(uid, head)| (head.id, uid.clone())).collect()
+    }
+
+    /// Deletes those of these orders that still are so old, in a transaction that began then; answers their uids.
+    pub(crate) fn expire(&mut self, began: Instant, age: Duration, ids: &[i64]) -> Vec<String> {
+        let mut gone = self.aged(age);
+        gone.retain(|(id, _)| ids.contains(id));
+        for (_, uid) in &gone {
+            self.orders.remove(uid);
+            self.expired += 1;
+            self.changes.push((began, uid.clone(), None));
+            self.deleted.insert(uid.clone(), self.accepted[uid].len());
+        }
+        gone.into_iter().map(|(_, uid)| uid).collect()
+    }
+
+    /// How much of a uid was deleted: what was promised before then no longer binds.
+    pub(crate) fn deleted(&self, uid: &str) -> usize {
+        self.deleted.get(uid).copied().unwrap_or(0)
+    }
+
+    /// What was accepted and not deleted since, by uid.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = (&String, &[(Place, Bytes)])> {
+        self.accepted.iter().map(|(uid, heard)| (uid, &heard[self.deleted(uid)..]))
+    }
+
+    /// Whether a message became an order that was deleted.
+    pub(crate) fn has_deleted(&self, uid: &str, document: &Bytes) -> bool {
+        let heard = self.accepted.get(uid).map_or(&[][..], |heard| &heard[..self.deleted(uid)]);
+        heard.iter().any(|(_, bytes)| bytes == document)
+    }
+
     /// Whether a document is what an order says, or said once.
     pub(crate) fn keeps(&self, uid: &str, document: &Bytes) -> bool {
         self.orders.get(uid).is_some_and(|head| head.message.payload == document)
@@ -156,6 +202,11 @@ impl Tables {
     pub(crate) fn place_of(&self, uid: &str, document: &[u8]) -> Option<Place> {
         let heard = self.accepted.get(uid)?;
         heard.iter().filter(|(_, bytes)| bytes == document).map(|(place, _)| place.clone()).max()
+    }
+
+    /// Whether what stood in this place for the uid was not deleted.
+    pub(crate) fn keeps_place(&self, uid: &str, place: &Place) -> bool {
+        self.accepted[uid][self.deleted(uid)..].iter().any(|(of, _)| of == place)
     }
 
     /// What the ledger does not account for.
@@ -172,8 +223,9 @@ impl Tables {
         let count = |outcome: Outcome| self.outcomes.get(outcome.as_str()).copied().unwrap_or(0);
         let (applied, rejected) = (count(Outcome::Applied), count(Outcome::Rejected));
         let (orders, letters) = (self.orders.len() as i64, self.letters.len() as i64);
-        (applied != orders || rejected != letters).then(|| {
-            format!("applied {applied} = orders {orders}, rejected {rejected} = dead letters {letters}")
+        let expired = self.expired;
+        (applied != orders + expired || rejected != letters).then(|| {
+            format!("applied {applied} = orders {orders} + expired {expired}, rejected {rejected} = dead letters {letters}")
         })
     }
 }

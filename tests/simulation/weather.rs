@@ -20,11 +20,13 @@ pub(crate) enum Weather {
     Hanging,
     /// Reads are answered, every write is refused.
     ReadOnly,
+    /// Reads are answered, and half the commits take up to twice `STORE_TIMEOUT`.
+    SlowCommits,
 }
 
 impl Weather {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Fair, Self::Flaky, Self::Slow, Self::Down, Self::Hanging, Self::ReadOnly];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Fair, Self::Flaky, Self::Slow, Self::Down, Self::Hanging, Self::ReadOnly, Self::SlowCommits];
 }
 
 /// What happens to one call.
@@ -58,7 +60,8 @@ pub(crate) fn fate(rng: &mut Rng, weather: Weather, writes: bool) -> Fate {
         Weather::Hanging if rng.u8(0..4) == 0 => Fate::Late(ms(rng, 20_000)),
         Weather::Hanging => Fate::Hangs,
         Weather::ReadOnly if writes => Fate::Fails { answered: true },
-        Weather::ReadOnly => works(rng, 8),
+        Weather::SlowCommits if writes && rng.bool() => Fate::Late(ms(rng, 20_000)),
+        Weather::ReadOnly | Weather::SlowCommits => works(rng, 8),
         Weather::Flaky => match rng.u8(0..16) {
             0 => Fate::Fails { answered: false },
             1 | 2 => Fate::Fails { answered: true },

@@ -37,6 +37,9 @@ const DRAINED: Duration = Duration::from_secs(1200);
 /// and one more.
 const HEARD: Duration = Duration::from_secs(15);
 
+/// How long it takes until an instance forgets again what it may have deleted.
+const FORGOTTEN_AGAIN: Duration = Duration::from_secs(75);
+
 /// What a run has left.
 pub(crate) struct Run {
     pub(crate) hash: u64,
@@ -266,8 +269,9 @@ impl World {
             self.processes.iter_mut().for_each(Process::check);
             while self.others.try_join_next().is_some() {}
         }
-        // By then each instance has heard of what the others have replaced.
-        sleep(HEARD).await;
+        // By then each instance has heard of what the others have replaced and deleted.
+        self.store.stop_the_ages();
+        sleep(if self.store.is_unsure() { FORGOTTEN_AGAIN } else { HEARD }).await;
         if self.journal.is_sound() {
             let promised = self.promised.lock().unwrap().clone();
             invariants::check(

@@ -87,6 +87,7 @@ async fn status_has_the_numbers_and_none_of_a_store_that_does_not_answer() {
         (&line["source"], &line["received"], &line["applied"]),
         (&"http".into(), &3.into(), &2.into())
     );
+    assert_eq!(line["expired"], serde_json::json!({"orders": 0, "dead_letters": 0, "history": 0}));
     assert_eq!(json["cache"]["entries"], 1);
     assert_eq!(
         json["cache"]["requests"],

@@ -161,11 +161,10 @@ pub async fn copy(
 async fn begin(source: &mut Source<'_>, target: &Target, start_over: bool) -> Result<bool, CopyError> {
     let identity = identity(source).await.map_err(Side::Source.failed())?;
     let failed = Side::Target.failed();
-    let mut mark = target.mark().await.map_err(&failed)?;
-    if start_over && mark.take().is_some() {
+    if start_over {
         target.start_over().await.map_err(&failed)?;
     }
-    match mark {
+    match target.mark().await.map_err(&failed)? {
         Some(mark) if mark.source == identity => {
             target.migrate().await.map_err(&failed)?;
             Ok(mark.finished)
@@ -178,6 +177,11 @@ async fn begin(source: &mut Source<'_>, target: &Target, start_over: bool) -> Re
             refuse(target.used().await.map_err(&failed)?)?;
             target.migrate().await.map_err(&failed)?;
             refuse(target.begin(&identity).await.map_err(&failed)?)?;
+            // A service that began meanwhile has not seen the mark; one that begins from now on does.
+            if target.services().await.map_err(&failed)? > 0 {
+                target.withdraw().await.map_err(&failed)?;
+                return Err(CopyError::TargetServed);
+            }
             Ok(false)
         }
     }

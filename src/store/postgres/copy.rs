@@ -17,6 +17,8 @@ const SELECT_MARK: &str = "SELECT source, finished_at IS NOT NULL FROM copy_from
 /// Waits for a page that an earlier run has sent and not seen answered, and lets no other page in until the end of
 /// the transaction.
 const LOCK_MARK: &str = "SELECT source FROM copy_from_sqlite FOR UPDATE";
+/// Fails when another has dropped it meanwhile.
+const LOCK_MARK_TABLE: &str = "LOCK TABLE copy_from_sqlite";
 const MAKE_MARK: &str = "
     CREATE TABLE copy_from_sqlite (
         source text NOT NULL, begun_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz)";
@@ -35,6 +37,14 @@ pub(super) async fn mark(connection: &mut PgConnection) -> sqlx::Result<Option<M
     }
     let row = sqlx::query(SELECT_MARK).fetch_optional(connection).await?;
     row.map(|row| Ok(Mark { source: column(&row, 0)?, finished: column(&row, 1)? })).transpose()
+}
+
+/// The same, and nobody reads or changes it until the end of the transaction.
+pub(super) async fn lock_mark(connection: &mut PgConnection) -> sqlx::Result<Option<Mark>> {
+    if has_table(connection, MARK_TABLE).await? {
+        sqlx::query(LOCK_MARK_TABLE).execute(&mut *connection).await?;
+    }
+    mark(connection).await
 }
 
 /// Forgets that the database was the target of a copy.
@@ -73,9 +83,11 @@ pub(super) async fn begin(connection: &mut PgConnection, source: &str) -> sqlx::
     used(connection).await
 }
 
-/// Empties a target that is not whole, and the next copy may be one of another source.
+/// Empties the target of a copy, and the next may be one of another source. What is no target is left alone.
 pub(super) async fn start_over(connection: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query(LOCK_MARK).fetch_optional(&mut *connection).await?;
+    if lock_mark(connection).await?.is_none() {
+        return Ok(());
+    }
     let truncate = format!("TRUNCATE {} RESTART IDENTITY", names(TABLES.iter().map(|table| table.name)));
     sqlx::query(AssertSqlSafe(truncate)).execute(&mut *connection).await?;
     drop_mark(connection).await

@@ -3,7 +3,7 @@ use sqlx::PgConnection;
 use super::{children, column, record};
 use crate::store::{
     Aged, Aging, SourceKind,
-    ledger::{EXPIRED_DEAD_LETTERS, EXPIRED_ORDERS, Tally},
+    ledger::{EXPIRED_DEAD_LETTERS, EXPIRED_HISTORY, EXPIRED_ORDERS, Tally},
     report::source,
 };
 
@@ -20,7 +20,15 @@ const SELECT_HISTORY: &str = "
 const LOCK_ORDERS: &str = "
     SELECT id, source, channel FROM orders WHERE id = ANY ($1) AND updated_at < now() - make_interval(secs => $2)
     ORDER BY order_uid FOR UPDATE SKIP LOCKED";
-const DELETE_ORDERS: &str = "DELETE FROM orders WHERE id = ANY ($1)";
+/// Tells the other instances.
+const DELETE_ORDERS: &str = "
+    WITH gone AS (DELETE FROM orders WHERE id = ANY ($1) RETURNING id, order_uid)
+    INSERT INTO expired_orders (order_id, order_uid) SELECT id, order_uid FROM gone";
+/// More than a batch tells, so that they don't pile up.
+const DELETE_TOLD: &str = "
+    DELETE FROM expired_orders WHERE order_id = ANY (ARRAY (
+        SELECT order_id FROM expired_orders WHERE expired_at < now() - make_interval(secs => $1)
+        ORDER BY expired_at LIMIT 1000 FOR UPDATE SKIP LOCKED))";
 /// One whose replay waits, or failed, is still referred to. A replay leaves the inbox in the transaction that writes
 /// what it became, so one snapshot has either.
 const DELETE_DEAD_LETTERS: &str = "
@@ -33,7 +41,8 @@ const DELETE_DEAD_LETTERS: &str = "
     )
     DELETE FROM dead_letters USING gone WHERE dead_letters.id = gone.id RETURNING dead_letters.id, source, channel";
 const DELETE_HISTORY: &str = "
-    DELETE FROM order_history WHERE id = ANY ($1) AND replaced_at < now() - make_interval(secs => $2)";
+    DELETE FROM order_history WHERE id = ANY ($1) AND replaced_at < now() - make_interval(secs => $2)
+    RETURNING id, source, channel";
 
 /// See [`Store::aged`](crate::store::Store::aged).
 pub(super) async fn aged(
@@ -62,13 +71,14 @@ pub(super) async fn aged(
     Ok(aged)
 }
 
-/// See [`Store::expire`](crate::store::Store::expire).
+/// See [`Store::expire`](crate::store::Store::expire). What was told is forgotten after so many seconds.
 pub(super) async fn expire(
     connection: &mut PgConnection,
     what: Aging,
     age: f64,
     ids: &[i64],
     shard: i16,
+    told: f64,
 ) -> sqlx::Result<u64> {
     match what {
         Aging::Orders => {
@@ -76,6 +86,7 @@ pub(super) async fn expire(
             let ids: Vec<i64> = orders.iter().map(|(id, ..)| *id).collect();
             children::delete(connection, &ids).await?;
             sqlx::query(DELETE_ORDERS).bind(&ids).execute(&mut *connection).await?;
+            sqlx::query(DELETE_TOLD).bind(told).execute(&mut *connection).await?;
             count(connection, &orders, EXPIRED_ORDERS, shard).await
         }
         Aging::DeadLetters => {
@@ -83,8 +94,8 @@ pub(super) async fn expire(
             count(connection, &letters, EXPIRED_DEAD_LETTERS, shard).await
         }
         Aging::History => {
-            let deleted = sqlx::query(DELETE_HISTORY).bind(ids).bind(age).execute(connection).await?;
-            Ok(deleted.rows_affected())
+            let history = rows(connection, DELETE_HISTORY, ids, age).await?;
+            count(connection, &history, EXPIRED_HISTORY, shard).await
         }
     }
 }

@@ -11,6 +11,7 @@ const ALL: &[(&str, &str)] = &[
     ("replays", include_str!("../../../migrations/postgres/0004_replays.sql")),
     ("replay outcomes", include_str!("../../../migrations/postgres/0005_replay_outcomes.sql")),
     ("history by time", include_str!("../../../migrations/postgres/0006_history_by_time.sql")),
+    ("expired orders", include_str!("../../../migrations/postgres/0007_expired_orders.sql")),
 ];
 
 /// Runs what a database lacks. (The macro of sqlx that reads the folder would have its drivers built a second time.)

@@ -28,7 +28,7 @@ use sqlx::{
 use self::settle::Settled;
 pub(super) use self::{decimal::printed_decimal, target::Target};
 use super::{
-    AT_LENGTH, Aged, Aging, Audit, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
+    AT_LENGTH, Aged, Aging, Audit, Change, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
     DeadLetterSummary, FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message,
     OpenLetter, Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store,
     StoreStatus, StoredDocument, Stretch,
@@ -70,6 +70,9 @@ const VACUUM_INBOX: &str = "VACUUM (TRUNCATE false, SKIP_LOCKED) inbox";
 /// Sessions for what must go on however many read: the lanes that settle, the inbox writer, the searches for rows that nobody
 /// holds and for what others have replaced, a ping.
 const PIPELINE_CONNECTIONS: usize = 6;
+
+/// How much longer than anybody looks back an order that was deleted for its age is told of.
+const KEEP_TOLD: Duration = Duration::from_secs(600);
 
 /// How often a batch is tried while orders that are in its way are deleted; each time some are gone.
 const TRIES: usize = 10;
@@ -244,12 +247,12 @@ impl Store for Postgres {
         call!(self.readers, read::documents(before, limit, max_bytes))
     }
 
-    async fn history_since(&self, window: Duration) -> Result<Vec<i64>> {
-        call!(self.pipeline, read::history_since(window))
+    async fn changes_since(&self, window: Duration) -> Result<Vec<Change>> {
+        call!(self.pipeline, read::changes_since(window))
     }
 
-    async fn superseded(&self, ids: &[i64]) -> Result<Vec<(String, [u8; 32])>> {
-        call!(self.pipeline, read::superseded(ids))
+    async fn changed(&self, changes: &[Change]) -> Result<Vec<(String, Option<[u8; 32]>)>> {
+        call!(self.pipeline, read::changed(changes))
     }
 
     async fn ledger_is_empty(&self) -> Result<bool> {
@@ -295,7 +298,8 @@ impl Store for Postgres {
 
     async fn expire(&self, what: Aging, age: Duration, ids: &[i64]) -> Result<u64> {
         let shard = self.shards.take();
-        call!(self.readers, BEGIN, expire::expire(what, age.as_secs_f64(), ids, shard.number()))
+        let told = (KEEP_TOLD + 3 * self.timeout).as_secs_f64();
+        call!(self.readers, BEGIN, expire::expire(what, age.as_secs_f64(), ids, shard.number(), told))
     }
 
     fn connections(&self) -> Connections {

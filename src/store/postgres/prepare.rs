@@ -1,6 +1,6 @@
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
-use super::{column, copy, migrations};
+use super::{BEGIN, column, copy, migrations};
 use crate::store::{cause::Unknown, copy::Mark};
 
 const SELECT_SETTINGS: &str = "
@@ -37,14 +37,24 @@ pub(super) async fn server(connection: &mut PgConnection) -> sqlx::Result<Server
 
 /// Brings the schema up to date for a service.
 pub(super) async fn schema(connection: &mut PgConnection) -> sqlx::Result<()> {
-    let mark = copy::mark(connection).await?;
+    refuse_a_part(copy::mark(connection).await?)?;
+    migrations::run(connection).await?;
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    // It may have been begun anew meanwhile. Who begins or goes on now waits for this transaction.
+    if refuse_a_part(copy::lock_mark(&mut transaction).await?)? {
+        // From now on it is no copy of anything.
+        copy::drop_mark(&mut transaction).await?;
+    }
+    transaction.commit().await
+}
+
+/// Whether it is a copy, which must be whole.
+fn refuse_a_part(mark: Option<Mark>) -> Result<bool, Unknown> {
     if let Some(Mark { finished: false, .. }) = mark {
         let reason = "the database is the target of an `orderbox copy` that has not come to its end: run the same copy again";
-        return Err(Unknown(reason.to_owned()).into());
+        return Err(Unknown(reason.to_owned()));
     }
-    migrations::run(connection).await?;
-    // From now on it is no copy of anything.
-    if mark.is_some() { copy::drop_mark(connection).await } else { Ok(()) }
+    Ok(mark.is_some())
 }
 
 impl Server {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sqlx::{PgConnection, postgres::PgRow};
 
 use super::column;
-use crate::store::{InboxKey, InboxRow, Message, StoredDocument, report::source};
+use crate::store::{Change, InboxKey, InboxRow, Message, StoredDocument, report::source};
 
 /// With no least age every row counts, and one that lies in the future always: the clock has stepped back since it came.
 const SELECT_UNSETTLED: &str = "
@@ -17,9 +17,12 @@ const SELECT_INBOX: &str = "
     FROM inbox WHERE id = ANY ($1) ORDER BY id";
 /// By `now()`, which unlike `clock_timestamp()` is one value for the whole statement and so can be looked up in the index. A time in
 /// the future is one before the clock stepped back.
-const SELECT_HISTORY_SINCE: &str =
-    "SELECT id FROM order_history WHERE replaced_at > now() - make_interval(secs => $1)";
-const SELECT_SUPERSEDED: &str = "SELECT order_uid, sha256(document) FROM order_history WHERE id = ANY ($1)";
+const SELECT_CHANGES_SINCE: &str = "
+    SELECT FALSE, id FROM order_history WHERE replaced_at > now() - make_interval(secs => $1)
+    UNION ALL SELECT TRUE, order_id FROM expired_orders WHERE expired_at > now() - make_interval(secs => $1)";
+const SELECT_CHANGED: &str = "
+    SELECT order_uid, sha256(document) FROM order_history WHERE id = ANY ($1)
+    UNION ALL SELECT order_uid, NULL FROM expired_orders WHERE order_id = ANY ($2)";
 const SELECT_DOCUMENT: &str = "SELECT document FROM orders WHERE order_uid = $1";
 /// Cut by the server: rows that it has sent must be read.
 const SELECT_DOCUMENTS: &str = "
@@ -76,17 +79,32 @@ pub(super) async fn load(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Re
         .collect()
 }
 
-/// See [`Store::history_since`](crate::store::Store::history_since).
-pub(super) async fn history_since(connection: &mut PgConnection, window: Duration) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar(SELECT_HISTORY_SINCE).bind(window.as_secs_f64()).fetch_all(connection).await
+/// See [`Store::changes_since`](crate::store::Store::changes_since).
+pub(super) async fn changes_since(
+    connection: &mut PgConnection,
+    window: Duration,
+) -> sqlx::Result<Vec<Change>> {
+    let rows = sqlx::query(SELECT_CHANGES_SINCE).bind(window.as_secs_f64()).fetch_all(connection).await?;
+    let change = |row| {
+        let kind = if column(row, 0)? { Change::Expired } else { Change::Replaced };
+        column(row, 1).map(kind)
+    };
+    rows.iter().map(change).collect()
 }
 
-/// See [`Store::superseded`](crate::store::Store::superseded).
-pub(super) async fn superseded(
+/// See [`Store::changed`](crate::store::Store::changed).
+pub(super) async fn changed(
     connection: &mut PgConnection,
-    ids: &[i64],
-) -> sqlx::Result<Vec<(String, [u8; 32])>> {
-    let rows = sqlx::query(SELECT_SUPERSEDED).bind(ids).fetch_all(connection).await?;
+    changes: &[Change],
+) -> sqlx::Result<Vec<(String, Option<[u8; 32]>)>> {
+    let (mut replaced, mut expired) = (Vec::new(), Vec::new());
+    for change in changes {
+        match *change {
+            Change::Replaced(id) => replaced.push(id),
+            Change::Expired(id) => expired.push(id),
+        }
+    }
+    let rows = sqlx::query(SELECT_CHANGED).bind(replaced).bind(expired).fetch_all(connection).await?;
     rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
 }
 

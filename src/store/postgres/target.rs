@@ -81,6 +81,11 @@ impl Target {
             .await
     }
 
+    /// Undoes [`Self::begin`], before anything was copied.
+    pub(in crate::store) async fn withdraw(&self) -> Result<()> {
+        call!(self.sessions, copy::drop_mark())
+    }
+
     pub(in crate::store) async fn state(&self, table: &Table) -> Result<(i64, Option<Row>)> {
         call!(self.sessions, BEGIN, copy::state(table))
     }

@@ -4,7 +4,7 @@ use super::{column::source, json, record, session::SqliteSession};
 use crate::store::{
     Aged, Aging,
     cause::Cause,
-    ledger::{EXPIRED_DEAD_LETTERS, EXPIRED_ORDERS, Tally},
+    ledger::{EXPIRED_DEAD_LETTERS, EXPIRED_HISTORY, EXPIRED_ORDERS, Tally},
 };
 
 /// Whether a time lies further back than an age in seconds.
@@ -49,7 +49,8 @@ const DELETE_DEAD_LETTERS: &str = concat!(
 );
 const DELETE_HISTORY: &str = concat!(
     "DELETE FROM order_history WHERE id IN (SELECT value FROM json_each(?1)) AND ",
-    older!("replaced_at", "?2")
+    older!("replaced_at", "?2"),
+    " RETURNING id, source, channel"
 );
 
 /// See [`Store::aged`](crate::store::Store::aged).
@@ -95,8 +96,14 @@ pub(super) async fn expire(
     session
         .call(move |connection| match what {
             Aging::Orders => expire_orders(connection, &ids, age, shard),
-            Aging::DeadLetters => expire_dead_letters(connection, &ids, age, shard),
-            Aging::History => Ok(connection.prepare_cached(DELETE_HISTORY)?.execute((ids, age))? as u64),
+            Aging::DeadLetters => {
+                let letters = rows(connection, DELETE_DEAD_LETTERS, &ids, age)?;
+                count(connection, &letters, EXPIRED_DEAD_LETTERS, shard)
+            }
+            Aging::History => {
+                let history = rows(connection, DELETE_HISTORY, &ids, age)?;
+                count(connection, &history, EXPIRED_HISTORY, shard)
+            }
         })
         .await
 }
@@ -110,11 +117,6 @@ fn expire_orders(connection: &Connection, ids: &str, age: f64, shard: i16) -> Re
         }
     }
     count(connection, &orders, EXPIRED_ORDERS, shard)
-}
-
-fn expire_dead_letters(connection: &Connection, ids: &str, age: f64, shard: i16) -> Result<u64, Cause> {
-    let letters = rows(connection, DELETE_DEAD_LETTERS, ids, age)?;
-    count(connection, &letters, EXPIRED_DEAD_LETTERS, shard)
 }
 
 type Row = (i64, crate::store::SourceKind, String);
