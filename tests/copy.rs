@@ -305,6 +305,31 @@ async fn a_service_that_begins_on_the_target_just_before_the_copy_does_goes_on_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_starts_while_a_copy_begins_waits_for_it_and_is_refused() {
+    let Some(database) = Database::postgres().await else { return };
+    let Database::Postgres(target) = &database else { unreachable!() };
+    let source = every_kind().await;
+    let link = Link::to(target.port()).await;
+    let folder = tempfile::tempdir().unwrap();
+    // It has seen that no service is there, and looks for rows.
+    link.block_at("SELECT EXISTS");
+    let copy = command(&source.url(), &target.url_through(&link));
+    let mut copy = Process::start("copy", copy, folder.path().join("copy"));
+    link.is_blocked().await;
+    let store = connect(&database.url(), &Options::default()).unwrap();
+    let go_on = async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+            AND application_name = 'orderbox' AND wait_event_type = 'Lock'";
+        eventually("the service waits", async || database.number(waiting).await > 0).await;
+        link.mend();
+    };
+    let (refused, ()) = tokio::join!(store.prepare(), go_on);
+    let refused = refused.unwrap_err();
+    assert!(refused.message.contains("`orderbox copy` that has not come to its end"), "{refused}");
+    assert!(copy.wait(Duration::from_secs(60)).await.success(), "{}", copy.output());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_refuses_a_target_that_is_copied_to_anew_while_it_starts() {
     let Some(database) = Database::postgres().await else { return };
     let Database::Postgres(target) = &database else { unreachable!() };

@@ -94,12 +94,13 @@ async fn an_order_that_one_instance_deletes_is_gone_on_the_other_within_a_second
         database.execute("UPDATE orders SET updated_at = now() - interval '2 hours'").await;
         let [one] = instances(&database, &[("ORDER_RETENTION", "1h")]).await;
         eventually("it is deleted", async || database.number("SELECT count(*) FROM orders").await == 0).await;
-        let deleted = Instant::now();
+        let mut changed = Instant::now();
         // Each second time the next one is settled before the other instance has looked.
         let (next, shown) = if number % 2 == 0 {
             (None, Err(404))
         } else {
             assert_eq!(one.client().post("/order", new.clone()).await.status, 202);
+            changed = Instant::now();
             (Some(new.clone()), Ok(new.clone()))
         };
         loop {
@@ -109,10 +110,12 @@ async fn an_order_that_one_instance_deletes_is_gone_on_the_other_within_a_second
             }
             assert!(served == Ok(old.clone()) || served == Err(404), "{served:?}");
             assert!(
-                deleted.elapsed() < STALE,
+                changed.elapsed() < STALE,
                 "the other instance serves what was deleted:\n{}",
                 other.log()
             );
+            // The service has the same two cores.
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         if next.is_none() {
             assert_eq!(one.client().post("/order", new.clone()).await.status, 202);

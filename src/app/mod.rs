@@ -248,9 +248,9 @@ impl Service {
         service.tasks.spawn(async move { metrics.keep_up(&stop).await });
         let stop = service.stop_background.clone();
         service.tasks.spawn(async move { board.watch(&stop).await });
-        // From the first read on.
+        // From the first read on, and to the last.
         let (cache, store, stop) =
-            (Arc::clone(&service.cache), Arc::clone(&service.store), service.stop_background.clone());
+            (Arc::clone(&service.cache), Arc::clone(&service.store), service.stop_server.clone());
         service.tasks.spawn(async move { cache.follow(store.as_ref(), &stop).await });
         (service, recovery)
     }

@@ -32,7 +32,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Cache;
-use crate::store::{self, Change, Store};
+use crate::store::{self, CHANGES_WINDOW, Change, Store};
 
 /// How often they are asked for, when it takes no time.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -40,11 +40,6 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// A store that answers slowly is asked less often, so that looking takes a third of its time at most, up to this pause:
 /// what is replaced or deleted is served for a second at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(700);
-
-/// How far back is looked, in times of the longest transaction. A change is dated when its transaction begins and seen when that has
-/// committed. The last look that missed it was before the commit, and this one is less than one such time later.
-/// So two would do; the third is for a commit that takes twice as long, on a disk that hangs.
-const WINDOW: u32 = 3;
 
 /// How long a note is kept: longer than any settle takes from its beginning to its insert.
 const KEPT: Duration = Duration::from_secs(120);
@@ -145,7 +140,7 @@ impl Cache {
 
     async fn look(&self, follower: &mut Follower, store: &dyn Store) -> store::Result<()> {
         let began = Instant::now();
-        let changes = store.changes_since(WINDOW * follower.longest).await?;
+        let changes = store.changes_since(CHANGES_WINDOW * follower.longest).await?;
         if follower.looked.elapsed() >= follower.longest {
             // Some may have come and gone out of the window meanwhile.
             self.forget_everything();

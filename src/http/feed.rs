@@ -12,7 +12,7 @@ use tokio::{
 use utoipa::ToSchema;
 
 use super::{
-    Shared, health, moment, newest::NewestOrders, openapi::Summary, settled::Deleted, status::Letters,
+    Shared, health, moment, newest::NewestOrders, openapi::Summary, settled::Expired, status::Letters,
 };
 use crate::{
     store::{Outcome, StoreStatus},
@@ -160,7 +160,7 @@ pub(super) struct Flow {
     #[schema(required)]
     rejected: Option<i64>,
     #[schema(required)]
-    expired: Option<Deleted>,
+    expired: Option<Expired>,
     /// Received and not settled yet
     #[schema(required)]
     pending: Option<i64>,
@@ -195,7 +195,7 @@ impl Flow {
             unchanged: settled(Outcome::Unchanged),
             outdated: settled(Outcome::Outdated),
             rejected: settled(Outcome::Rejected),
-            expired: store.map(|store| Deleted::from(store.expired())),
+            expired: store.map(|store| Expired::from(store.expired())),
             pending: store.map(|store| store.inbox_pending),
             oldest_pending_seconds: store.map(|store| store.oldest_pending.unwrap_or_default().as_secs_f64()),
             lag: figures.and_then(Figures::lag),

@@ -1,7 +1,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{Expired, Outcome, Outcomes};
+use crate::store::{self, Outcome, Outcomes};
 
 /// Messages by what settling them did.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -32,16 +32,15 @@ impl From<&Outcomes> for Settled {
 
 /// What was deleted for its age. It counts among the outcomes as before.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[schema(as = Expired)]
-pub(super) struct Deleted {
+pub(super) struct Expired {
     orders: i64,
     dead_letters: i64,
     /// What orders said before, and what came too late
     history: i64,
 }
 
-impl From<Expired> for Deleted {
-    fn from(expired: Expired) -> Self {
+impl From<store::Expired> for Expired {
+    fn from(expired: store::Expired) -> Self {
         Self { orders: expired.orders, dead_letters: expired.dead_letters, history: expired.history }
     }
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{
     Shared, health, moment,
     openapi::{PartState, SourceName, Summary},
-    settled::{Deleted, Settled},
+    settled::{Expired, Settled},
 };
 use crate::{
     store::{ChannelLedger, DeadLetterCounts, GapReport, Resolution, StoreStatus},
@@ -88,7 +88,7 @@ struct Account {
     received: i64,
     #[serde(flatten)]
     settled: Settled,
-    expired: Deleted,
+    expired: Expired,
 }
 
 /// How far a channel has been read.
@@ -231,7 +231,7 @@ impl From<&ChannelLedger> for Account {
             channel: line.channel.clone(),
             received: line.received,
             settled: Settled::from(&line.outcomes),
-            expired: Deleted::from(line.expired),
+            expired: Expired::from(line.expired),
         }
     }
 }

@@ -46,6 +46,11 @@ pub use report::{ChannelLedger, ChannelPosition, DeadLetterCounts, Expired, Outc
 pub use retention::{Aged, Aging, keep_no_longer};
 pub(crate) use tidy::keep_tidy;
 
+/// How far back whoever follows [`Store::changes_since`] looks, in times of the longest transaction. A change is dated when its
+/// transaction begins and seen when that has committed. The last look that missed it was before the commit, and this one
+/// is less than one such time later. So two would do; the third is for a commit that takes twice as long, on a disk that hangs.
+pub(crate) const CHANGES_WINDOW: u32 = 3;
+
 /// The result of a call to the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -154,6 +159,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Deletes those of these rows that are still older than `age` and that nothing refers to, counts them in the ledger, and answers how
     /// many they were: a repetition finds none. Whoever asks for [`Store::changes_since`] hears of the orders.
     async fn expire(&self, _what: Aging, _age: Duration, _ids: &[i64]) -> Result<u64> {
+        Ok(0)
+    }
+
+    /// Deletes a part of what [`Store::changes_since`] has told of deleted orders for so long that nobody asks for it any more, and
+    /// answers how much: nothing when all of it is gone.
+    async fn forget_told(&self) -> Result<u64> {
         Ok(0)
     }
 

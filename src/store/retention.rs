@@ -83,8 +83,7 @@ async fn pass(
     while let Some(from) = after {
         let began = Instant::now();
         let aged = store.aged(what, age, from, BATCH).await?;
-        // At the end of the table also with none: what was told to other instances is forgotten by then.
-        if !aged.ids.is_empty() || aged.next.is_none() {
+        if !aged.ids.is_empty() {
             let expired = store.expire(what, age, &aged.ids).await;
             aged.uids.iter().for_each(|uid| forget(uid));
             if expired.as_ref().is_err_and(|error| !error.answered) {
@@ -95,6 +94,12 @@ async fn pass(
             rows += expired;
         }
         after = aged.next;
+        sleep(9 * began.elapsed()).await;
+    }
+    let mut told = what == Aging::Orders;
+    while told {
+        let began = Instant::now();
+        told = store.forget_told().await? > 0;
         sleep(9 * began.elapsed()).await;
     }
     Ok(rows)

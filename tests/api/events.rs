@@ -67,7 +67,6 @@ impl Stream {
     }
 }
 
-/// Asserts that an event has the fields of the document, all of them, and each of a type that it may have.
 /// The schema that a field has by name, if so: alone, or beside null.
 fn named<'a>(field: &Value, schemas: &'a Value) -> Option<&'a Value> {
     let beside_null = || field["oneOf"].as_array()?.iter().find_map(|one| one["$ref"].as_str());
@@ -75,6 +74,7 @@ fn named<'a>(field: &Value, schemas: &'a Value) -> Option<&'a Value> {
     Some(&schemas[name.rsplit('/').next()?])
 }
 
+/// Asserts that an event has the fields of the document, all of them, and each of a type that it may have.
 fn assert_is_a_flow(event: &Value, schemas: &Value) {
     let fields = schemas["Flow"]["properties"].as_object().unwrap();
     let required = schemas["Flow"]["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());

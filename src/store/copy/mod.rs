@@ -37,6 +37,15 @@ pub(super) struct Mark {
     pub(super) finished: bool,
 }
 
+/// Why a database can't become the target of a copy.
+#[derive(Debug)]
+pub(super) enum InUse {
+    /// This table has rows.
+    Rows(&'static str),
+    /// A service is connected.
+    Served,
+}
+
 /// How far a copy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -171,18 +180,16 @@ async fn begin(source: &mut Source<'_>, target: &Target, start_over: bool) -> Re
         }
         Some(_) => Err(CopyError::OtherSource),
         None => {
-            let refuse =
-                |used: Option<&'static str>| used.map_or(Ok(()), |table| Err(CopyError::Used { table }));
             // Before anything is changed: it may be the database of a service.
-            refuse(target.used().await.map_err(&failed)?)?;
-            target.migrate().await.map_err(&failed)?;
-            refuse(target.begin(&identity).await.map_err(&failed)?)?;
-            // A service that began meanwhile has not seen the mark; one that begins from now on does.
-            if target.services().await.map_err(&failed)? > 0 {
-                target.withdraw().await.map_err(&failed)?;
-                return Err(CopyError::TargetServed);
+            if let Some(table) = target.used().await.map_err(&failed)? {
+                return Err(CopyError::Used { table });
             }
-            Ok(false)
+            target.migrate().await.map_err(&failed)?;
+            match target.begin(&identity).await.map_err(&failed)? {
+                Some(InUse::Rows(table)) => Err(CopyError::Used { table }),
+                Some(InUse::Served) => Err(CopyError::TargetServed),
+                None => Ok(false),
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::column;
-use crate::store::copy::{Column, Kind, Mark, Row, TABLES, Table, Value};
+use crate::store::copy::{Column, InUse, Kind, Mark, Row, TABLES, Table, Value};
 
 const MARK_TABLE: &str = "copy_from_sqlite";
 const HAS_TABLE: &str = "SELECT to_regclass($1) IS NOT NULL";
@@ -19,6 +19,8 @@ const SELECT_MARK: &str = "SELECT source, finished_at IS NOT NULL FROM copy_from
 const LOCK_MARK: &str = "SELECT source FROM copy_from_sqlite FOR UPDATE";
 /// Fails when another has dropped it meanwhile.
 const LOCK_MARK_TABLE: &str = "LOCK TABLE copy_from_sqlite";
+/// Against the lock of whoever begins a copy.
+const LOCK_INBOX: &str = "LOCK TABLE inbox IN ROW EXCLUSIVE MODE";
 const MAKE_MARK: &str = "
     CREATE TABLE copy_from_sqlite (
         source text NOT NULL, begun_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz)";
@@ -71,16 +73,24 @@ pub(super) async fn used(connection: &mut PgConnection) -> sqlx::Result<Option<&
     Ok(None)
 }
 
-/// Notes that the database is the target of a copy from now on. Answers the table that has rows, if one has: then it
-/// is not to be.
-pub(super) async fn begin(connection: &mut PgConnection, source: &str) -> sqlx::Result<Option<&'static str>> {
+/// Notes that the database is the target of a copy from now on, unless it is in use: then this is to be rolled back. A service that
+/// starts waits for this transaction, and sees the mark.
+pub(super) async fn begin(connection: &mut PgConnection, source: &str) -> sqlx::Result<Option<InUse>> {
     // Of two who begin at once, the second waits here and then fails.
     sqlx::query(MAKE_MARK).execute(&mut *connection).await?;
     sqlx::query(INSERT_MARK).bind(source).execute(&mut *connection).await?;
     // A service that started before may have begun to write.
     let lock = format!("LOCK TABLE {} IN SHARE MODE", names(TABLES.iter().map(|table| table.name)));
     sqlx::query(AssertSqlSafe(lock)).execute(&mut *connection).await?;
-    used(connection).await
+    if services(connection).await? > 0 {
+        return Ok(Some(InUse::Served));
+    }
+    Ok(used(connection).await?.map(InUse::Rows))
+}
+
+/// Waits for whoever begins a copy, and lets nobody begin one until the end of the transaction.
+pub(super) async fn wait_for_begin(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query(LOCK_INBOX).execute(connection).await.map(drop)
 }
 
 /// Empties the target of a copy, and the next may be one of another source. What is no target is left alone.

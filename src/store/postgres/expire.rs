@@ -24,7 +24,6 @@ const LOCK_ORDERS: &str = "
 const DELETE_ORDERS: &str = "
     WITH gone AS (DELETE FROM orders WHERE id = ANY ($1) RETURNING id, order_uid)
     INSERT INTO expired_orders (order_id, order_uid) SELECT id, order_uid FROM gone";
-/// More than a batch tells, so that they don't pile up.
 const DELETE_TOLD: &str = "
     DELETE FROM expired_orders WHERE order_id = ANY (ARRAY (
         SELECT order_id FROM expired_orders WHERE expired_at < now() - make_interval(secs => $1)
@@ -71,14 +70,18 @@ pub(super) async fn aged(
     Ok(aged)
 }
 
-/// See [`Store::expire`](crate::store::Store::expire). What was told is forgotten after so many seconds.
+/// See [`Store::forget_told`](crate::store::Store::forget_told): what is older than so many seconds.
+pub(super) async fn forget_told(connection: &mut PgConnection, age: f64) -> sqlx::Result<u64> {
+    Ok(sqlx::query(DELETE_TOLD).bind(age).execute(connection).await?.rows_affected())
+}
+
+/// See [`Store::expire`](crate::store::Store::expire).
 pub(super) async fn expire(
     connection: &mut PgConnection,
     what: Aging,
     age: f64,
     ids: &[i64],
     shard: i16,
-    told: f64,
 ) -> sqlx::Result<u64> {
     match what {
         Aging::Orders => {
@@ -86,7 +89,6 @@ pub(super) async fn expire(
             let ids: Vec<i64> = orders.iter().map(|(id, ..)| *id).collect();
             children::delete(connection, &ids).await?;
             sqlx::query(DELETE_ORDERS).bind(&ids).execute(&mut *connection).await?;
-            sqlx::query(DELETE_TOLD).bind(told).execute(&mut *connection).await?;
             count(connection, &orders, EXPIRED_ORDERS, shard).await
         }
         Aging::DeadLetters => {

@@ -28,10 +28,10 @@ use sqlx::{
 use self::settle::Settled;
 pub(super) use self::{decimal::printed_decimal, target::Target};
 use super::{
-    AT_LENGTH, Aged, Aging, Audit, Change, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
-    DeadLetterSummary, FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message,
-    OpenLetter, Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store,
-    StoreStatus, StoredDocument, Stretch,
+    AT_LENGTH, Aged, Aging, Audit, CHANGES_WINDOW, Change, Connections, DeadLetter, DeadLetterCounts,
+    DeadLetterFilter, DeadLetterSummary, FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load,
+    Matching, Message, OpenLetter, Options, OrderArrival, Outcome, Recorded, Result, Selection, Settlement,
+    SourceKind, Store, StoreStatus, StoredDocument, Stretch,
     cause::Cause,
     error::Failure,
     ledger::Shards,
@@ -298,8 +298,12 @@ impl Store for Postgres {
 
     async fn expire(&self, what: Aging, age: Duration, ids: &[i64]) -> Result<u64> {
         let shard = self.shards.take();
-        let told = (KEEP_TOLD + 3 * self.timeout).as_secs_f64();
-        call!(self.readers, BEGIN, expire::expire(what, age.as_secs_f64(), ids, shard.number(), told))
+        call!(self.readers, BEGIN, expire::expire(what, age.as_secs_f64(), ids, shard.number()))
+    }
+
+    async fn forget_told(&self) -> Result<u64> {
+        let age = KEEP_TOLD + CHANGES_WINDOW * self.timeout;
+        call!(self.readers, expire::forget_told(age.as_secs_f64()))
     }
 
     fn connections(&self) -> Connections {

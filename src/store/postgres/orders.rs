@@ -63,23 +63,24 @@ pub(super) async fn apply(
     if accepted.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let mut all = plan(accepted.clone(), &[]);
-    let ids = insert(connection, &all.inserts).await?;
-    if ids.len() == all.inserts.len() {
-        write(connection, &all, &ids).await?;
-        return Ok(Some(all.outcomes));
+    let as_if_new = plan(accepted.clone(), &[]);
+    let ids = insert(connection, &as_if_new.inserts).await?;
+    if ids.len() == as_if_new.inserts.len() {
+        write(connection, &as_if_new, &ids).await?;
+        return Ok(Some(as_if_new.outcomes));
     }
     let (new, known): (Vec<_>, Vec<_>) =
         accepted.into_iter().partition(|accepted| ids.contains_key(accepted.order_uid));
-    all = plan(new, &[]);
     let current = lock(connection, &known).await?;
     let changes = plan(known, &current);
     if !changes.inserts.is_empty() {
         return Ok(None);
     }
-    all.extend(changes);
-    write(connection, &all, &ids).await?;
-    Ok(Some(all.outcomes))
+    // Its inserts are written already.
+    let mut plan_of_all = plan(new, &[]);
+    plan_of_all.extend(changes);
+    write(connection, &plan_of_all, &ids).await?;
+    Ok(Some(plan_of_all.outcomes))
 }
 
 /// Writes what is to be done beside the inserts, whose ids these are.

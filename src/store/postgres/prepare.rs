@@ -40,10 +40,13 @@ pub(super) async fn schema(connection: &mut PgConnection) -> sqlx::Result<()> {
     refuse_a_part(copy::mark(connection).await?)?;
     migrations::run(connection).await?;
     let mut transaction = connection.begin_with(BEGIN).await?;
-    // It may have been begun anew meanwhile. Who begins or goes on now waits for this transaction.
+    // It may have been begun, or begun anew, meanwhile. Who begins or goes on now waits for this transaction.
     if refuse_a_part(copy::lock_mark(&mut transaction).await?)? {
         // From now on it is no copy of anything.
         copy::drop_mark(&mut transaction).await?;
+    } else {
+        copy::wait_for_begin(&mut transaction).await?;
+        refuse_a_part(copy::mark(&mut transaction).await?)?;
     }
     transaction.commit().await
 }

@@ -5,7 +5,7 @@ use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use super::{BEGIN, Pace, Settings, copy, migrations, prepare};
 use crate::store::{
     AT_LENGTH, Result,
-    copy::{Mark, Row, Table},
+    copy::{InUse, Mark, Row, Table},
     error::Failure,
     pool::{Pool, call},
 };
@@ -67,23 +67,17 @@ impl Target {
             .await
     }
 
-    /// Notes that this is the target of a copy of `source`. Answers the table that has rows, if one has: then nothing
-    /// was noted.
-    pub(in crate::store) async fn begin(&self, source: &str) -> Result<Option<&'static str>> {
+    /// Notes that this is the target of a copy of `source`, unless it is in use: then nothing was noted.
+    pub(in crate::store) async fn begin(&self, source: &str) -> Result<Option<InUse>> {
         self.sessions
             .bounded(AT_LENGTH, "copy", async {
                 let mut lease = self.sessions.begin(BEGIN).await?;
                 match copy::begin(&mut lease, source).await {
-                    Ok(Some(used)) => lease.roll_back().await.map(|()| Some(used)),
+                    Ok(Some(in_use)) => lease.roll_back().await.map(|()| Some(in_use)),
                     begun => lease.end(begun).await,
                 }
             })
             .await
-    }
-
-    /// Undoes [`Self::begin`], before anything was copied.
-    pub(in crate::store) async fn withdraw(&self) -> Result<()> {
-        call!(self.sessions, copy::drop_mark())
     }
 
     pub(in crate::store) async fn state(&self, table: &Table) -> Result<(i64, Option<Row>)> {

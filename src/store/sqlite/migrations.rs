@@ -10,6 +10,7 @@ const ALL: &[&str] = &[
     include_str!("../../../migrations/sqlite/0004_replays.sql"),
     include_str!("../../../migrations/sqlite/0005_replay_outcomes.sql"),
     include_str!("../../../migrations/sqlite/0006_history_by_time.sql"),
+    include_str!("../../../migrations/sqlite/0007_expired_orders.sql"),
 ];
 const TABLE: &str = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?";
 /// Where the first versions of this service noted it.

@@ -82,21 +82,22 @@ pub(super) fn apply(
     if accepted.is_empty() {
         return Ok(Vec::new());
     }
-    let mut all = plan(accepted.clone(), &[]);
-    let present = insert(connection, &all.inserts, packed)?;
+    let as_if_new = plan(accepted.clone(), &[]);
+    let present = insert(connection, &as_if_new.inserts, packed)?;
     if present.is_empty() {
-        keep(connection, &all.history)?;
-        return Ok(all.outcomes);
+        keep(connection, &as_if_new.history)?;
+        return Ok(as_if_new.outcomes);
     }
     let (known, new): (Vec<_>, Vec<_>) =
         accepted.into_iter().partition(|accepted| present.contains(accepted.order_uid));
-    all = plan(new, &[]);
     let current = current(connection, &known)?;
-    all.extend(plan(known, &current));
-    keep(connection, &all.history)?;
-    replace(connection, &all.replacements, packed)?;
-    forward(connection, &all.forwards)?;
-    Ok(all.outcomes)
+    // Its inserts are written already.
+    let mut plan_of_all = plan(new, &[]);
+    plan_of_all.extend(plan(known, &current));
+    keep(connection, &plan_of_all.history)?;
+    replace(connection, &plan_of_all.replacements, packed)?;
+    forward(connection, &plan_of_all.forwards)?;
+    Ok(plan_of_all.outcomes)
 }
 
 /// The rows that the uids of these messages have now. SQLite has no hash function, so their documents pass through, one at a
