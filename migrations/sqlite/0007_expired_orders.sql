@@ -1,0 +1,1 @@
+-- Only PostgreSQL has other instances that must be told of orders that were deleted.
