@@ -287,8 +287,7 @@ async fn acks_go_on(change: impl AsyncFnOnce(&NatsServer, &Stream), told: &str, 
     let mut service = reading(&database, &server, &[]).await;
     let lock = under_way(&service, &server, &database, 20, "96").await;
     change(&server, &server.context().await.get_stream(STREAM).await.unwrap()).await;
-    service.until_status("/healthz", 503).await;
-    assert!(service.client().get("/healthz").await.text().contains(told));
+    super::consumer::reason(&service, told).await;
     publish(&service, &server, "7", "97");
     lock.release().await;
     eventually("those that were under way are acked", || async {

@@ -28,7 +28,7 @@ pub(super) fn fitting(change: impl FnOnce(&mut pull::Config)) -> pull::Config {
 }
 
 /// Why the source does not work, once it says so.
-async fn reason(service: &Orderbox, part: &str) -> String {
+pub(super) async fn reason(service: &Orderbox, part: &str) -> String {
     let text = std::cell::RefCell::new(String::new());
     eventually(part, || async {
         let health = service.client().get("/healthz").await.json();
