@@ -61,17 +61,13 @@ pub enum ConnectError {
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Connects to the first server that answers, in random order, as a client of this name. The error is that of the last one
-/// tried. `dropped` counts the messages that arrive and that nobody takes in time.
-pub async fn connect(
-    options: &Options,
-    name: &str,
-    dropped: &Arc<AtomicU64>,
-) -> Result<Client, ConnectError> {
+/// tried. `unread` counts the messages that arrive and that nobody takes in time.
+pub async fn connect(options: &Options, name: &str, unread: &Arc<AtomicU64>) -> Result<Client, ConnectError> {
     let mut servers: Vec<&Server> = options.servers.iter().collect();
     fastrand::shuffle(&mut servers);
     let mut last = None;
     for server in servers {
-        match connect_to(server, options, name, Arc::clone(dropped)).await {
+        match connect_to(server, options, name, Arc::clone(unread)).await {
             Ok(client) => return Ok(client),
             Err(error) => last = Some(error),
         }
@@ -83,7 +79,7 @@ async fn connect_to(
     server: &Server,
     options: &Options,
     name: &str,
-    dropped: Arc<AtomicU64>,
+    unread: Arc<AtomicU64>,
 ) -> Result<Client, ConnectError> {
     let mut nats = ConnectOptions::new()
         .name(name)
@@ -92,7 +88,7 @@ async fn connect_to(
         .ping_interval(PING_INTERVAL)
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
         .ignore_discovered_servers()
-        .event_callback(on_event(dropped));
+        .event_callback(on_event(unread));
     nats = match &server.login {
         Some(Login::Password { user, password }) => nats.user_and_password(user.clone(), password.clone()),
         Some(Login::Token(token)) => nats.token(token.clone()),
@@ -141,11 +137,11 @@ async fn connect_once(
 
 /// The queue of events is short and lossy: count or log, and nothing more. That the connection is over shows in its
 /// subscriptions, which end.
-fn on_event(dropped: Arc<AtomicU64>) -> impl Fn(Event) -> std::future::Ready<()> + Send + Sync + 'static {
+fn on_event(unread: Arc<AtomicU64>) -> impl Fn(Event) -> std::future::Ready<()> + Send + Sync + 'static {
     move |event| {
         match event {
             Event::SlowConsumer(_) => {
-                dropped.fetch_add(1, Ordering::Relaxed);
+                unread.fetch_add(1, Ordering::Relaxed);
             }
             // A denied permission shows here and nowhere else; the request only times out.
             Event::ServerError(error) => tracing::warn!(%error, "the NATS server reports an error"),

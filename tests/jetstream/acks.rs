@@ -2,6 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use async_nats::{Subscriber, jetstream::stream::Stream};
+use futures_util::StreamExt;
+use time::OffsetDateTime;
+use tokio::time::timeout;
+
 use super::reading;
 use crate::support::{
     database::{Database, WriteLock},
@@ -39,6 +44,27 @@ async fn under_way(
     })
     .await;
     lock
+}
+
+/// Waits until so many acks have gone out, and one that was sent after them as a question is answered.
+async fn until_proven(traffic: &mut Subscriber, acks: usize) {
+    let (mut sent, mut question) = (0, None);
+    let answered = async {
+        while let Some(message) = traffic.next().await {
+            if question.as_ref() == Some(&message.subject) {
+                return;
+            }
+            if message.subject.starts_with("$JS.ACK.ORDERS.orderbox.") {
+                match message.reply {
+                    None => sent += 1,
+                    Some(reply) if sent >= acks => question = Some(reply),
+                    Some(_) => {}
+                }
+            }
+        }
+        panic!("the connection is closed");
+    };
+    timeout(Duration::from_secs(30), answered).await.expect("the acks are answered for");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -192,8 +218,11 @@ async fn a_stop_without_the_server_is_sound_when_every_ack_was_proven_before() {
     let Some(mut server) = NatsServer::start().await else { return };
     let Some(database) = Database::sqlite() else { return };
     server.make_stream().await;
+    let mut traffic = server.traffic().await;
     let mut service = reading(&database, &server, &[]).await;
     service.ok(&["publish", "--count", "3", "--seed", "92"]);
+    until_proven(&mut traffic, 3).await;
+    // An answer of the server comes after all that it said before.
     until_all_is_acked(&server).await;
     server.kill(0);
     service.until_status("/healthz", 503).await;
@@ -213,13 +242,7 @@ async fn a_consumer_that_is_made_anew_while_nothing_is_asked_for_is_noticed() {
     let lock = WriteLock::on(&database).await;
     publish(&service, &server, "50", "93");
     // No request waits at the server that could tell it.
-    eventually("the pipeline is full", || async {
-        server
-            .consumer()
-            .await
-            .is_some_and(|consumer| consumer.num_ack_pending > 0 && consumer.num_waiting == 0)
-    })
-    .await;
+    server.until_nothing_is_asked_for().await;
     let stream = server.context().await.get_stream(STREAM).await.unwrap();
     stream.delete_consumer(CONSUMER).await.unwrap();
     server.make_consumer(super::consumer::fitting(|_| {})).await;
@@ -229,4 +252,82 @@ async fn a_consumer_that_is_made_anew_while_nothing_is_asked_for_is_noticed() {
     service.until_settled().await;
     assert_eq!(outcomes(&database, "applied").await, 50);
     service.ok(&["audit"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_is_paused_gets_its_acks_all_the_same_and_its_lag_is_known() {
+    acks_go_on(
+        async |_, stream| {
+            let until = OffsetDateTime::now_utc() + Duration::from_secs(3600);
+            stream.pause_consumer(CONSUMER, until).await.unwrap();
+        },
+        "is paused for",
+        Some(7.0),
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_does_not_fit_any_more_gets_its_acks_all_the_same() {
+    acks_go_on(
+        async |server, _| {
+            server.make_consumer(super::consumer::fitting(|config| config.max_deliver = 3)).await;
+        },
+        "does not fit",
+        None,
+    )
+    .await;
+}
+
+/// `change` keeps a consumer from being read while messages of it are under way: they are acked, and a stop is sound.
+async fn acks_go_on(change: impl AsyncFnOnce(&NatsServer, &Stream), told: &str, lag: Option<f64>) {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let mut service = reading(&database, &server, &[]).await;
+    let lock = under_way(&service, &server, &database, 20, "96").await;
+    change(&server, &server.context().await.get_stream(STREAM).await.unwrap()).await;
+    super::consumer::reason(&service, told).await;
+    publish(&service, &server, "7", "97");
+    lock.release().await;
+    eventually("those that were under way are acked", || async {
+        server.consumer().await.is_some_and(|consumer| consumer.num_ack_pending == 0)
+    })
+    .await;
+    assert_eq!(settled(&database).await, 20);
+    eventually("the lag is told", || async {
+        service.metric("orderbox_source_lag_messages{source=\"jetstream\"}").await == lag
+    })
+    .await;
+    assert!(service.client().get("/healthz").await.text().contains(told), "it is read again");
+    let status = service.terminate().await;
+    assert!(status.success(), "{status}\n{}", service.log());
+    assert_eq!(server.consumer().await.unwrap().num_redelivered, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_does_not_make_a_consumer_anew_that_was_removed_and_says_that_the_acks_are_not_proven() {
+    let Some(server) = NatsServer::start().await else { return };
+    let Some(database) = Database::sqlite() else { return };
+    server.make_stream().await;
+    let link = Link::to(server.port()).await;
+    let mut service = reading_over(&link, &database).await;
+    let lock = under_way(&service, &server, &database, 20, "98").await;
+    eventually("it asks for more", || async {
+        server.consumer().await.is_some_and(|consumer| consumer.num_waiting > 0)
+    })
+    .await;
+    let stream = server.context().await.get_stream(STREAM).await.unwrap();
+    let (status, ()) = tokio::join!(service.terminate(), async {
+        eventually("nobody reads any more", || async {
+            server.consumer().await.is_some_and(|consumer| consumer.num_waiting == 0)
+        })
+        .await;
+        stream.delete_consumer(CONSUMER).await.unwrap();
+        link.reset();
+        lock.release().await;
+    });
+    assert_eq!(status.code(), Some(1), "{}", service.log());
+    assert!(service.log().contains("it is not known whether the last acks to JetStream arrived"));
+    assert!(server.consumer().await.is_none(), "it was made anew, and nobody reads it");
 }

@@ -30,8 +30,9 @@ async fn a_node_that_leads_the_consumer_is_killed_under_load_and_nothing_is_lost
         eventually("messages are settled", || async { settled(&database).await > before + 1_000 }).await;
         let leader = server.leader().await;
         server.kill(leader);
-        let before = settled(&database).await;
-        eventually("it goes on without the node", || async { settled(&database).await > before + 1_000 })
+        // Few enough to be left, however long it took to find the leader and to kill it.
+        let at_kill = settled(&database).await;
+        eventually("it goes on without the node", || async { settled(&database).await > at_kill + 100 })
             .await;
         server.restart(leader).await;
         published(&mut publisher).await;

@@ -28,7 +28,7 @@ pub(super) fn fitting(change: impl FnOnce(&mut pull::Config)) -> pull::Config {
 }
 
 /// Why the source does not work, once it says so.
-async fn reason(service: &Orderbox, part: &str) -> String {
+pub(super) async fn reason(service: &Orderbox, part: &str) -> String {
     let text = std::cell::RefCell::new(String::new());
     eventually(part, || async {
         let health = service.client().get("/healthz").await.json();
@@ -206,7 +206,9 @@ async fn a_request_that_the_server_turns_down_is_told_in_its_words_and_made_with
         server.consumer().await.is_some_and(|consumer| consumer.num_waiting > 0)
     })
     .await;
-    server.make_consumer(fitting(|config| config.max_batch = 5)).await;
+    // What is delivered to a request that is turned down at the same moment comes again, within what is waited for.
+    let wait = Duration::from_secs(11);
+    server.make_consumer(fitting(|config| (config.max_batch, config.ack_wait) = (5, wait))).await;
     // More than half of what it has asked for before.
     service.ok(&["publish", "--count", "700", "--seed", "94"]);
     until_all_is_acked(&server).await;

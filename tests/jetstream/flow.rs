@@ -96,13 +96,7 @@ async fn what_does_not_fit_the_pipeline_is_asked_for_when_there_is_room() {
     let lock = WriteLock::on(&database).await;
     service.ok(&["publish", "--count", "150", "--seed", "74", "--items", "20"]);
     service.ok(&["publish", "--count", "150", "--seed", "75", "--items", "1"]);
-    eventually("it asks for no more", || async {
-        server
-            .consumer()
-            .await
-            .is_some_and(|consumer| consumer.num_ack_pending > 0 && consumer.num_waiting == 0)
-    })
-    .await;
+    server.until_nothing_is_asked_for().await;
     lock.release().await;
     until_all_is_acked(&server).await;
     let mut expected =

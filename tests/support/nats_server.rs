@@ -12,7 +12,7 @@
 use std::{cell::Cell, path::PathBuf, process::Command, time::Duration};
 
 use async_nats::{
-    ConnectOptions,
+    ConnectOptions, Subscriber,
     jetstream::{
         self, Context,
         consumer::{self, PullConsumer, pull},
@@ -144,6 +144,14 @@ impl NatsServer {
         self.try_context().await.expect("a node runs")
     }
 
+    /// All that is said by way of the server from now on, its own answers too, in order.
+    pub(crate) async fn traffic(&self) -> Subscriber {
+        let context = self.context().await;
+        let traffic = context.client().subscribe(">").await.expect("subscribe to everything");
+        context.client().flush().await.expect("the server knows of it");
+        traffic
+    }
+
     /// A stream as the documentation wants it, on all nodes.
     pub(crate) fn stream(&self) -> Config {
         Config {
@@ -190,6 +198,20 @@ impl NatsServer {
     pub(crate) async fn backlog(&self) -> Option<u64> {
         let consumer = self.consumer().await?;
         Some(consumer.num_pending + consumer.num_ack_pending as u64)
+    }
+
+    /// Waits until the service asks for nothing: nobody waits, as between any two requests, and goes on not to while as much stays
+    /// unacked, which only a service does that is full.
+    pub(crate) async fn until_nothing_is_asked_for(&self) {
+        let last = Cell::new((0, 0));
+        eventually("it asks for no more", || async {
+            let Some(consumer) = self.consumer().await else { return false };
+            let pending = if consumer.num_waiting == 0 { consumer.num_ack_pending } else { 0 };
+            let (before, looks) = last.get();
+            last.set((pending, if pending == before { looks + 1 } else { 1 }));
+            pending > 0 && last.get().1 >= 10
+        })
+        .await;
     }
 
     /// The node that leads the consumer, once one does.

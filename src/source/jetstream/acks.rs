@@ -1,22 +1,18 @@
 //! How acks to JetStream are handed over; [`Writer`] sends them.
 
-use std::{
-    future::pending,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::pending, time::Duration};
 
 use async_nats::Subject;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::writer::{Live, Writer};
+use super::{
+    forgotten::Forgotten,
+    writer::{Live, Writer},
+};
 use crate::inbox;
 
 /// How many acks wait to be written, and how many may be unproven: more than `PIPELINE_BYTES` holds messages by default. What is
-/// beyond it is dropped, and its message comes again.
+/// beyond it is forgotten, and its message comes again.
 pub(super) const MOST: usize = 65_536;
 
 /// An ack on its way.
@@ -35,37 +31,28 @@ pub(super) enum Command {
     Prove(oneshot::Sender<()>),
 }
 
-impl Command {
-    pub(super) fn is_of(&self, life: u64) -> bool {
-        match self {
-            Self::Ack(ack) => ack.life == life,
-            Self::Prove(_) => true,
-        }
-    }
-}
-
 /// Hands acks over. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Acks {
     queue: mpsc::Sender<Command>,
-    dropped: Arc<AtomicBool>,
+    forgotten: Forgotten,
 }
 
 impl Acks {
     /// The way for acks, and who writes them to whatever `live` says.
     pub(super) fn new(live: watch::Receiver<Option<Live>>) -> (Self, Writer) {
         let (sender, queue) = mpsc::channel(MOST);
-        let dropped = Arc::<AtomicBool>::default();
-        let writer = Writer::new(queue, live, Arc::clone(&dropped));
-        (Self { queue: sender, dropped }, writer)
+        let forgotten = Forgotten::default();
+        let writer = Writer::new(queue, live, forgotten.clone());
+        (Self { queue: sender, forgotten }, writer)
     }
 
-    /// Whether an ack was ever dropped for want of room. Its message may have come again and been acked since, but nothing says so.
-    pub(super) fn dropped(&self) -> bool {
-        self.dropped.load(Ordering::Relaxed)
+    /// Whether an ack was forgotten less than this ago: for want of room, or because the stream or its consumer was made anew.
+    pub(super) fn forgot_within(&self, time: Duration) -> bool {
+        self.forgotten.within(time)
     }
 
-    /// Waits until every ack made before has been answered for, or was dropped. At once when there is none, connected or not.
+    /// Waits until every ack made before has been answered for, or was forgotten. At once when there is none, connected or not.
     pub(super) async fn proven(&self) {
         let (sender, told) = oneshot::channel();
         if self.queue.send(Command::Prove(sender)).await.is_err() || told.await.is_err() {
@@ -91,7 +78,7 @@ impl inbox::Ack for Acker {
         let Self { acks, sent, .. } = *self;
         // The queue is full, or the writer has ended: the message comes again.
         if acks.queue.try_send(Command::Ack(sent)).is_err() {
-            acks.dropped.store(true, Ordering::Relaxed);
+            acks.forgotten.note();
         }
     }
 
@@ -119,7 +106,7 @@ mod tests {
             () = acks.proven() => {}
             () = writer.run() => panic!("the writer has ended"),
         }
-        assert!(!acks.dropped());
+        assert!(!acks.forgot_within(Duration::MAX));
     }
 
     #[test]
@@ -128,8 +115,8 @@ mod tests {
         let (acks, _writer) = Acks::new(watched);
         let most = u64::try_from(MOST).expect("it is small");
         (1..=most).for_each(|sequence| acks.acker(Sent::of(sequence), Duration::ZERO).ack());
-        assert!(!acks.dropped(), "all of them have room");
+        assert!(!acks.forgot_within(Duration::MAX), "all of them have room");
         acks.acker(Sent::of(most + 1), Duration::ZERO).ack();
-        assert!(acks.dropped());
+        assert!(acks.forgot_within(Duration::MAX));
     }
 }

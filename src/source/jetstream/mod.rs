@@ -2,9 +2,11 @@
 
 mod acks;
 mod consumer;
+mod forgotten;
 mod life;
 mod names;
 mod pull;
+mod requests;
 mod session;
 mod writer;
 
@@ -58,6 +60,9 @@ const FINISH: Duration = Duration::from_secs(10);
 const UNPROVEN: Duration = Duration::from_secs(4);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// For so many ack waits an ack that was forgotten counts as unproven: its message came again after one, and was acked since.
+const COME_AGAIN: u32 = 3;
+
 /// How long the connection may take to close after that.
 const CLOSE: Duration = Duration::from_secs(2);
 
@@ -78,6 +83,8 @@ pub struct JetStreamSource {
     writer: Option<Writer>,
     live: watch::Sender<Option<Live>>,
     life: Life,
+    /// Of the consumer that was found last.
+    ack_wait: Duration,
     /// The last session ended because the server did not deliver: it works again when a request for messages is heard of.
     turned_down: bool,
     /// Sessions so far.
@@ -85,7 +92,7 @@ pub struct JetStreamSource {
     /// What was said of the stream and the consumer: once a process.
     warned: BTreeSet<String>,
     /// Deliveries that came and that nobody took in time, over all sessions, and how many of them are counted.
-    dropped: Arc<AtomicU64>,
+    unread: Arc<AtomicU64>,
     counted: AtomicU64,
     tasks: TaskTracker,
 }
@@ -124,10 +131,11 @@ impl JetStreamSource {
             writer: Some(writer),
             live,
             life: Life::default(),
+            ack_wait: Duration::ZERO,
             turned_down: false,
             sessions: 0,
             warned: BTreeSet::new(),
-            dropped: Arc::default(),
+            unread: Arc::default(),
             counted: AtomicU64::new(0),
             tasks: TaskTracker::new(),
         }))
@@ -139,15 +147,24 @@ impl JetStreamSource {
         &self.upstream
     }
 
-    async fn open(&mut self) -> Result<Session, Trouble> {
+    /// A session with a consumer that fits; it is made where there is none.
+    async fn open_to_read(&mut self) -> Result<Session, Trouble> {
+        let session = self.open(true).await?;
+        session.fits()?;
+        Ok(session)
+    }
+
+    /// Acks go out over what this opens, whether the consumer fits or not. With `make` it is made where there is none.
+    async fn open(&mut self, make: bool) -> Result<Session, Trouble> {
         // Boxed: what connects is large, and part of every future that waits for it.
-        let session = Box::pin(Session::open(&self.options, &self.wanted, &self.dropped)).await?;
+        let session = Box::pin(Session::open(&self.options, &self.wanted, &self.unread, make)).await?;
         for warning in &session.found.warnings {
             if self.warned.insert(warning.clone()) {
                 tracing::warn!("{warning}");
             }
         }
         self.life.goes_on_with(&session.found);
+        self.ack_wait = session.consumer.cached_info().config.ack_wait;
         self.live.send_replace(Some(Live { client: session.client.clone(), life: self.life.number }));
         Ok(session)
     }
@@ -158,7 +175,7 @@ impl JetStreamSource {
             Ok(pull) => pull,
             Err(trouble) => return Some(trouble),
         };
-        let wait = session.consumer.cached_info().config.ack_wait;
+        let wait = self.ack_wait;
         let take = |message| {
             let message = jetstream::Message { message, context: session.context.clone() };
             self.take(&message, wait, inbox)
@@ -171,7 +188,7 @@ impl JetStreamSource {
             never = self.judge(session) => match never {},
             trouble = pull.run(session, inbox, take) => Some(trouble),
         };
-        if trouble.is_none() {
+        if trouble.as_ref().is_none_or(Trouble::leaves_connection) {
             pull.stop(session).await;
         }
         trouble
@@ -201,29 +218,36 @@ impl JetStreamSource {
         let mut ticks = interval(JUDGE);
         loop {
             ticks.tick().await;
-            let works = session.silence() < SILENCE && (!self.turned_down || session.delivers());
+            let pause = session.pause();
+            let delivers = pause.is_none() && (!self.turned_down || session.delivers());
+            let works = delivers && session.silence() < SILENCE;
             telemetry::jetstream_connected(works);
             if works {
                 self.health.up();
+            } else if let Some(pause) = pause {
+                // Nothing was tried that has failed.
+                self.health.down_after(0, pause);
             }
             self.refused.tell(&self.health);
-            let dropped = self.dropped.load(Ordering::Relaxed);
-            let before = self.counted.swap(dropped, Ordering::Relaxed);
-            telemetry::deliveries_dropped(SourceKind::JetStream, dropped.saturating_sub(before));
+            let unread = self.unread.load(Ordering::Relaxed);
+            let before = self.counted.swap(unread, Ordering::Relaxed);
+            telemetry::deliveries_dropped(SourceKind::JetStream, unread.saturating_sub(before));
         }
     }
 
-    /// Connects anew when the connection is lost or proves nothing, for as long as it is awaited: what is unproven goes out over
-    /// the new one.
-    async fn reconnect(&mut self) -> Infallible {
+    /// Connects anew when the connection is lost or proves nothing: what is unproven goes out over the new one. Ends when the
+    /// consumer is gone, which nobody would read if it were made anew.
+    async fn reconnect(&mut self) {
         let mut pauses = Pauses::default();
         loop {
             let since = Instant::now();
             while self.is_connected() && since.elapsed() < UNPROVEN {
                 sleep(LOOK_AGAIN).await;
             }
-            if self.open().await.is_err() {
-                pauses.wait().await;
+            match self.open(false).await {
+                Ok(_) => {}
+                Err(Trouble::Removed(_) | Trouble::NoStream { .. }) => return,
+                Err(_) => pauses.wait().await,
             }
         }
     }
@@ -234,7 +258,9 @@ impl JetStreamSource {
     }
 
     fn lost(&mut self, trouble: &Trouble) {
-        self.live.send_replace(None);
+        if !trouble.leaves_connection() {
+            self.live.send_replace(None);
+        }
         self.upstream.saw_waiting(None);
         telemetry::jetstream_connected(false);
         self.turned_down = trouble.is_of_requests();
@@ -255,7 +281,7 @@ impl Source for JetStreamSource {
             let opened = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                opened = self.open() => opened,
+                opened = self.open_to_read() => opened,
             };
             let trouble = match opened {
                 Ok(session) => {
@@ -283,17 +309,16 @@ impl Source for JetStreamSource {
         if self.sessions == 0 {
             return true;
         }
-        let (acks, life) = (self.acks.clone(), self.life.number);
+        let acks = self.acks.clone();
         let proven = timeout(FINISH, async {
             tokio::select! {
                 // First: where nothing is unproven no connection is needed.
                 biased;
-                () = acks.proven() => {}
-                never = self.reconnect() => match never {},
+                () = acks.proven() => true,
+                () = self.reconnect() => false,
             }
         });
-        // Acks are dropped as well where the connection that was made for them found another stream or consumer.
-        let proven = proven.await.is_ok() && !self.acks.dropped() && self.life.number == life;
+        let proven = proven.await.unwrap_or(false) && !acks.forgot_within(self.ack_wait * COME_AGAIN);
         if !proven {
             tracing::warn!(
                 "it is not known whether the last acks to JetStream arrived: what they were for may come again"

@@ -10,7 +10,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::time::{sleep, timeout};
 
-use super::session::{Session, Trouble};
+use super::{
+    requests::{Requests, TOO_LARGE},
+    session::{Session, Trouble},
+};
 use crate::{inbox::Inbox, nats::SUBSCRIPTION_CAPACITY};
 
 /// How long the server keeps a request for messages that are not there yet.
@@ -19,7 +22,8 @@ const EXPIRES: Duration = Duration::from_secs(30);
 /// How often it says meanwhile that it does.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// After such silence the request is lost, with the node that led the consumer for one, and is made anew.
+/// After such silence the request is lost, with the node that led the consumer for one, and is made anew. So is one that the server
+/// has ended without a word, as it does where a message makes up its bytes exactly.
 const HEARD: Duration = Duration::from_secs(15);
 
 /// The pause before what was turned down is asked again.
@@ -31,10 +35,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// How long the server may take to end the deliveries.
 const STOP: Duration = Duration::from_secs(2);
 
-/// What the server says of a message that is larger than the bytes that were asked for.
-const TOO_LARGE: &str = "Message Size Exceeds MaxBytes";
-
-/// What it says when all messages have come that were asked for, and fewer bytes.
+/// What the server says when all messages have come that were asked for, and fewer bytes.
 const COMPLETED: &str = "Batch Completed";
 
 /// The deliveries of one session.
@@ -45,33 +46,7 @@ const COMPLETED: &str = "Batch Completed";
 pub(super) struct Pull {
     subject: Subject,
     deliveries: Subscriber,
-    /// The most messages to ask for at a time.
-    batch: usize,
-    /// Messages that were asked for and have not come.
-    asked: usize,
-    /// What was asked for last.
-    last: Request,
-    /// The next message is larger than what was asked for last, so it is asked for alone, and when there is room for this many
-    /// bytes: its length is not known, so twice as many each time.
-    alone: Option<usize>,
-    /// The longest message that there was no room for when it came: the next one alone waits for room for that.
-    dropped: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Request {
-    messages: usize,
-    /// 0 for any.
-    max_bytes: usize,
-}
-
-impl Request {
-    /// How many bytes there should be room for when the next message is asked for, where this request has ended because it is
-    /// larger. One that brought other messages before has only used its bytes up.
-    fn too_small(self, says: &str, pending: usize, asked: usize) -> Option<usize> {
-        let nothing_came = pending == self.messages && pending == asked;
-        (says == TOO_LARGE && nothing_came).then(|| self.max_bytes.saturating_mul(2))
-    }
+    requests: Requests,
 }
 
 /// How a request has ended before all that it asked for was there.
@@ -105,14 +80,16 @@ impl Pull {
     pub(super) async fn open(session: &Session, batch_size: usize) -> Result<Self, Trouble> {
         let subject = Subject::from(session.client.new_inbox());
         let deliveries = session.client.subscribe(subject.clone()).await.map_err(|_| Trouble::Closed)?;
-        let limit = usize::try_from(session.consumer.cached_info().config.max_batch).unwrap_or(0);
+        let limits = &session.consumer.cached_info().config;
+        let limit = usize::try_from(limits.max_batch).unwrap_or(0);
         let limit = if limit == 0 { usize::MAX } else { limit };
         // Twice as many may be on their way when a request was lost and made anew.
         let batch = batch_size.min(limit).clamp(1, SUBSCRIPTION_CAPACITY / 2);
-        Ok(Self { subject, deliveries, batch, asked: 0, last: Request::default(), alone: None, dropped: 0 })
+        let limit = usize::try_from(limits.max_bytes).unwrap_or(0);
+        Ok(Self { subject, deliveries, requests: Requests::new(batch, limit) })
     }
 
-    /// Asks for messages and hands them over, until the session is over. `take` says which one was dropped.
+    /// Asks for messages and hands them over, until the session is over. `take` says which one it refused.
     pub(super) async fn run(
         &mut self,
         session: &Session,
@@ -132,7 +109,8 @@ impl Pull {
                     return Trouble::Unanswered { stream, name, silence: 2 * HEARD };
                 }
                 Err(_) => {
-                    (self.asked, silent) = (0, true);
+                    silent = true;
+                    self.requests.are_lost();
                     continue;
                 }
             };
@@ -140,13 +118,13 @@ impl Pull {
             match message.status {
                 None | Some(StatusCode::OK) => {
                     session.heard_of_request();
-                    (self.asked, self.alone) = (self.asked.saturating_sub(1), None);
+                    self.requests.came();
                     let length = message.payload.len();
-                    if let Some(dropped) = take(message) {
-                        self.dropped = self.dropped.max(length);
+                    if let Some(refused) = take(message) {
+                        self.requests.refused(length);
                         let again = AckKind::Nak(Some(SOON)).into();
                         // Where it fails the session is over.
-                        drop(session.client.publish(dropped, again).await);
+                        drop(session.client.publish(refused, again).await);
                     }
                 }
                 Some(StatusCode::IDLE_HEARTBEAT) => session.heard_of_request(),
@@ -159,13 +137,10 @@ impl Pull {
         }
     }
 
-    /// Asks for more when half of a batch has come, or less is there to ask for.
+    /// Asks for as much as there is to ask for now.
     async fn ask(&mut self, session: &Session, inbox: &Inbox) -> Result<(), Trouble> {
-        let Some(request) = self.next(inbox).await else { return Ok(()) };
+        let Some(request) = self.requests.next(inbox).await else { return Ok(()) };
         let limits = &session.consumer.cached_info().config;
-        let limit = usize::try_from(limits.max_bytes).unwrap_or(0);
-        let request =
-            Request { max_bytes: bounded(request.max_bytes, limit, self.alone.is_some()), ..request };
         let expires = if limits.max_expires.is_zero() { EXPIRES } else { EXPIRES.min(limits.max_expires) };
         let config = BatchConfig {
             batch: request.messages,
@@ -176,32 +151,8 @@ impl Pull {
             ..BatchConfig::default()
         };
         session.consumer.request_batch(config, self.subject.clone()).await.map_err(|_| Trouble::Closed)?;
-        self.asked += request.messages;
-        self.last = request;
+        self.requests.went_out(request);
         Ok(())
-    }
-
-    /// What to ask for now, if anything; waits for room where there is none at all.
-    async fn next(&self, inbox: &Inbox) -> Option<Request> {
-        if let Some(length) = self.alone {
-            if self.asked > 0 {
-                return None;
-            }
-            // Whatever holds the room is settled in the end; once nothing does, any size is let in.
-            let fits = inbox.until_room_for(length.max(self.dropped)).await;
-            return Some(Request { messages: 1, max_bytes: fits.unwrap_or(0) });
-        }
-        if self.asked > self.batch / 2 {
-            return None;
-        }
-        if self.asked == 0 {
-            inbox.until_room().await;
-        }
-        let room = inbox.room();
-        let messages = room.messages.max(1).min(self.batch - self.asked);
-        // Many small requests would cost more than a moment's wait for a larger one.
-        let worth_it = self.asked == 0 || messages >= self.batch / 4;
-        worth_it.then(|| Request { messages, max_bytes: room.bytes.max(1) })
     }
 
     /// A request has ended before all that it asked for was there.
@@ -213,16 +164,14 @@ impl Pull {
     ) -> Result<(), Trouble> {
         let says = message.description.as_deref().unwrap_or_default();
         let pending = message.headers.as_ref().and_then(|headers| headers.get("Nats-Pending-Messages"));
-        let pending = pending.and_then(|pending| pending.as_str().parse().ok()).unwrap_or(self.asked);
-        self.alone = self.last.too_small(says, pending, self.asked);
-        self.asked = self.asked.saturating_sub(pending);
+        self.requests.ended(says, pending.and_then(|pending| pending.as_str().parse().ok()));
         let (stream, name) = session.names();
         match Ending::of(status, says) {
             Ending::Ordinary => session.heard_of_request(),
             Ending::Removed => return Err(Trouble::Removed(name)),
             Ending::Interrupted => {
                 tracing::debug!(%status, says, "jetstream: requests for messages were interrupted");
-                self.asked = 0;
+                self.requests.are_lost();
                 sleep(PAUSE).await;
             }
             Ending::TurnedDown => {
@@ -251,15 +200,6 @@ impl Pull {
     }
 }
 
-/// As many bytes as the consumer lets a request ask for. A message that is larger than that can only be asked for without a bound.
-fn bounded(max_bytes: usize, limit: usize, alone: bool) -> usize {
-    match limit {
-        1.. if alone && max_bytes > limit => 0,
-        1.. => max_bytes.min(limit),
-        0 => max_bytes,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,22 +221,5 @@ mod tests {
         ] {
             assert_eq!(Ending::of(status, says), ending, "{says}");
         }
-    }
-
-    #[test]
-    fn a_message_is_asked_for_alone_only_when_a_request_ended_because_of_it() {
-        let request = Request { messages: 10, max_bytes: 1000 };
-        assert_eq!(request.too_small(TOO_LARGE, 10, 10), Some(2000));
-        assert_eq!(request.too_small(TOO_LARGE, 4, 4), None, "six have come: their bytes are used up");
-        assert_eq!(request.too_small(TOO_LARGE, 2, 12), None, "it was the request before");
-        assert_eq!(request.too_small(COMPLETED, 10, 10), None);
-    }
-
-    #[test]
-    fn no_request_asks_for_more_bytes_than_the_consumer_allows() {
-        assert_eq!(bounded(5000, 0, false), 5000);
-        assert_eq!(bounded(5000, 1000, false), 1000);
-        assert_eq!(bounded(500, 1000, true), 500);
-        assert_eq!(bounded(5000, 1000, true), 0, "a message that is larger comes without a bound only");
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     error::Error as _,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -60,11 +60,6 @@ pub(super) enum Trouble {
     )]
     Mismatch { stream: String, name: String, mismatches: Vec<String> },
     #[error(
-        "consumer {name} of stream {stream} is paused for {} s more, and delivers nothing until then: `nats consumer resume {stream} {name}` ends that",
-        remaining.as_secs()
-    )]
-    Paused { stream: String, name: String, remaining: Duration },
-    #[error(
         "consumer {name} can not be made with max ack pending {pending}, {BATCHES} times BATCH_SIZE: {error}. Raise that limit, lower BATCH_SIZE, or make the consumer beforehand with what the limit allows"
     )]
     Limited { name: String, pending: i64, error: String },
@@ -92,6 +87,12 @@ impl Trouble {
     pub(super) fn is_of_requests(&self) -> bool {
         matches!(self, Self::TurnedDown { .. } | Self::Unanswered { .. })
     }
+
+    /// Whether the connection works all the same, and the consumer is the one that was found: acks go on, and what was delivered
+    /// can be given back.
+    pub(super) fn leaves_connection(&self) -> bool {
+        self.is_of_requests() || matches!(self, Self::Mismatch { .. })
+    }
 }
 
 /// What tells one stream and its consumer from others of the same names, and what should be known of them.
@@ -103,7 +104,21 @@ pub(super) struct Found {
     pub(super) in_memory: bool,
 }
 
-/// A connection with a consumer that fits.
+/// What the last answer for the consumer says.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: Instant,
+    /// For how long it is paused. It delivers nothing then; acks are taken, and requests for messages wait.
+    paused: Option<Duration>,
+}
+
+impl Seen {
+    fn now(info: &Info) -> Self {
+        Self { at: Instant::now(), paused: info.paused.then(|| info.pause_remaining.unwrap_or_default()) }
+    }
+}
+
+/// A connection with the stream and its consumer.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) client: Client,
@@ -112,18 +127,19 @@ pub(super) struct Session {
     pub(super) found: Found,
     stream: stream::Config,
     wanted: Wanted,
-    heard: Mutex<Instant>,
+    seen: Mutex<Seen>,
     delivers: AtomicBool,
 }
 
 impl Session {
-    /// Connects, and finds the stream and the consumer, which is made where there is none.
+    /// Connects, and finds the stream and the consumer; with `make` that is made where there is none. Whether it fits is not said.
     pub(super) async fn open(
         options: &nats::Options,
         wanted: &Wanted,
-        dropped: &Arc<AtomicU64>,
+        unread: &Arc<AtomicU64>,
+        make: bool,
     ) -> Result<Self, Trouble> {
-        let client = nats::connect(options, &wanted.name, dropped).await?;
+        let client = nats::connect(options, &wanted.name, unread).await?;
         let context = ContextBuilder::new().timeout(ANSWER).build(client.clone());
         let found = context.get_stream(&wanted.stream).await.map_err(|error| match error.kind() {
             GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
@@ -145,20 +161,20 @@ impl Session {
         }
         let info = match found.consumer_info(&wanted.name).await {
             Ok(info) => info,
-            Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => make(&found, wanted).await?,
+            Err(error) if make && error.kind() == ConsumerInfoErrorKind::NotFound => {
+                make_consumer(&found, wanted).await?
+            }
             Err(error) => return Err(wanted.not_looked_up(&error)),
         };
-        wanted.fits(&stream, &info)?;
-        let consumer = found.get_consumer(&wanted.name).await.map_err(|error| Trouble::Refused {
-            what: "the consumer can not be looked up",
-            error: error.to_string(),
-        })?;
         let found = Found {
             warnings: wanted.warnings(&stream, &info.config),
             created: [of_stream.created, info.created],
             last_sequence: of_stream.state.last_sequence,
             in_memory: stream.storage == StorageType::Memory,
         };
+        let seen = Mutex::new(Seen::now(&info));
+        // Of the configuration nothing is used.
+        let consumer = PullConsumer::new(wanted.config(), info, context.clone());
         Ok(Self {
             client,
             context,
@@ -166,14 +182,34 @@ impl Session {
             found,
             stream,
             wanted: wanted.clone(),
-            heard: Mutex::new(Instant::now()),
+            seen,
             delivers: AtomicBool::new(false),
         })
     }
 
     /// How long ago the server last answered.
     pub(super) fn silence(&self) -> Duration {
-        self.heard.lock().expect("nothing panics under this lock").elapsed()
+        self.seen().at.elapsed()
+    }
+
+    /// That the consumer is paused, if it is, and what ends that.
+    pub(super) fn pause(&self) -> Option<String> {
+        let (stream, name) = self.names();
+        self.seen().paused.map(|remaining| {
+            format!(
+                "consumer {name} of stream {stream} is paused for {} s more, and delivers nothing until then: `nats consumer resume {stream} {name}` ends that",
+                remaining.as_secs()
+            )
+        })
+    }
+
+    /// Whether the consumer was as it must be when it was found.
+    pub(super) fn fits(&self) -> Result<(), Trouble> {
+        self.wanted.fits(&self.stream, self.consumer.cached_info())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().expect("nothing panics under this lock")
     }
 
     /// Of the stream and of the consumer.
@@ -201,7 +237,7 @@ impl Session {
                 // A stream that is made anew has lost its consumers, so the time of the consumer tells both.
                 Ok(info) if info.created != self.found.created[1] => Trouble::Removed(info.name),
                 Ok(info) => {
-                    *self.heard.lock().expect("nothing panics under this lock") = Instant::now();
+                    *self.seen() = Seen::now(&info);
                     upstream.saw_waiting(Some(info.num_pending));
                     match self.wanted.fits(&self.stream, &info) {
                         Ok(()) => continue,
@@ -230,7 +266,7 @@ fn is_unheard(error: &GetStreamError) -> bool {
 }
 
 /// Another instance may make it at the same time: the same one, or it does not fit and is told.
-async fn make(stream: &Stream, wanted: &Wanted) -> Result<Info, Trouble> {
+async fn make_consumer(stream: &Stream, wanted: &Wanted) -> Result<Info, Trouble> {
     match stream.create_consumer_strict(wanted.config()).await {
         Ok(made) => {
             tracing::info!(stream = wanted.stream, consumer = wanted.name, "made the JetStream consumer");
@@ -247,13 +283,7 @@ impl Wanted {
     fn fits(&self, stream: &stream::Config, info: &Info) -> Result<(), Trouble> {
         let mismatches = self.mismatches(stream, &info.config);
         let (stream, name) = (self.stream.clone(), self.name.clone());
-        if !mismatches.is_empty() {
-            Err(Trouble::Mismatch { stream, name, mismatches })
-        } else if info.paused {
-            Err(Trouble::Paused { stream, name, remaining: info.pause_remaining.unwrap_or_default() })
-        } else {
-            Ok(())
-        }
+        if mismatches.is_empty() { Ok(()) } else { Err(Trouble::Mismatch { stream, name, mismatches }) }
     }
 
     fn not_made(&self, error: &ConsumerCreateStrictError) -> Trouble {
@@ -284,6 +314,31 @@ impl Wanted {
             | ConsumerInfoErrorKind::TimedOut => {
                 Trouble::Refused { what: "the consumer can not be looked up", error: error.to_string() }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_ends_with_its_connection_sound_leaves_that_to_the_acks() {
+        let (stream, name) = (String::new, String::new);
+        for trouble in [
+            Trouble::TurnedDown { stream: stream(), name: name(), says: String::new() },
+            Trouble::Unanswered { stream: stream(), name: name(), silence: SILENCE },
+            Trouble::Mismatch { stream: stream(), name: name(), mismatches: Vec::new() },
+        ] {
+            assert!(trouble.leaves_connection(), "{trouble}");
+        }
+        for trouble in [
+            Trouble::Closed,
+            Trouble::Removed(name()),
+            Trouble::NoStream { stream: stream(), subject: String::new() },
+            Trouble::Silent { silence: SILENCE, last: String::new() },
+        ] {
+            assert!(!trouble.leaves_connection(), "{trouble}");
         }
     }
 }

@@ -14,22 +14,17 @@
 //! that, and does not answer one. So the ack that is asked about is the one with the greatest number: an answer to it
 //! says that none was beyond what the server knows.
 
-use std::{
-    collections::VecDeque,
-    future::pending,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::VecDeque, future::pending, time::Duration};
 
 use async_nats::{Client, Request, Subject};
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::acks::{Command, MOST, Sent};
+use super::{
+    acks::{Command, MOST, Sent},
+    forgotten::Forgotten,
+};
 
 /// How many acks are taken from the queue at a time.
 const BATCH: usize = 256;
@@ -64,8 +59,7 @@ pub(super) struct Writer {
 #[derive(Debug, Default)]
 struct Unproven {
     acks: VecDeque<Sent>,
-    /// Whether any were forgotten.
-    dropped: Arc<AtomicBool>,
+    forgotten: Forgotten,
     /// Who wants to know when there are none.
     waiting: Vec<oneshot::Sender<()>>,
 }
@@ -79,13 +73,13 @@ enum Over {
 }
 
 impl Writer {
-    /// Sets `dropped` when it drops an ack.
+    /// Notes in `forgotten` when it forgets an ack.
     pub(super) fn new(
         queue: mpsc::Receiver<Command>,
         live: watch::Receiver<Option<Live>>,
-        dropped: Arc<AtomicBool>,
+        forgotten: Forgotten,
     ) -> Self {
-        Self { queue, live, unproven: Unproven { dropped, ..Unproven::default() } }
+        Self { queue, live, unproven: Unproven { forgotten, ..Unproven::default() } }
     }
 
     pub(super) async fn run(self) {
@@ -128,15 +122,14 @@ impl Unproven {
             if queue.recv_many(&mut commands, BATCH).await == 0 {
                 return Over::Queue;
             }
-            self.take(commands.drain(..));
+            self.take(commands.drain(..), None);
             self.bound();
         }
     }
 
     /// Writes for as long as the connection takes it. Cancel safe: what is on its way is among the unproven.
     async fn write(&mut self, live: &Live, queue: &mut mpsc::Receiver<Command>) -> Over {
-        // What was meant for a former life may be another message now, which was not settled.
-        self.acks.retain(|ack| ack.life == live.life);
+        self.forget_former(live.life);
         if self.send(live, 0).await.is_err() {
             return Over::Connection;
         }
@@ -170,12 +163,12 @@ impl Unproven {
                         return Over::Queue;
                     }
                     let known = self.acks.len();
-                    self.take(commands.drain(..).filter(|command| command.is_of(live.life)));
-                    let dropped = self.bound();
+                    self.take(commands.drain(..), Some(live.life));
+                    let beyond = self.bound();
                     if let Some((covered, _)) = &mut question {
-                        *covered = covered.saturating_sub(dropped);
+                        *covered = covered.saturating_sub(beyond);
                     }
-                    self.send(live, known.saturating_sub(dropped)).await
+                    self.send(live, known.saturating_sub(beyond)).await
                 }
             };
             if sent.is_err() {
@@ -188,9 +181,20 @@ impl Unproven {
         self.acks.iter().max_by_key(|ack| ack.sequence)
     }
 
-    fn take(&mut self, commands: impl Iterator<Item = Command>) {
+    /// What was meant for a former life may be another message now, which was not settled.
+    fn forget_former(&mut self, life: u64) {
+        let known = self.acks.len();
+        self.acks.retain(|ack| ack.life == life);
+        if self.acks.len() < known {
+            self.forgotten.note();
+        }
+    }
+
+    /// Forgets at once what is of another life than this.
+    fn take(&mut self, commands: impl Iterator<Item = Command>, life: Option<u64>) {
         for command in commands {
             match command {
+                Command::Ack(ack) if life.is_some_and(|life| ack.life != life) => self.forgotten.note(),
                 Command::Ack(ack) => self.acks.push_back(ack),
                 Command::Prove(waiting) => self.waiting.push(waiting),
             }
@@ -212,7 +216,7 @@ impl Unproven {
         let beyond = self.acks.len().saturating_sub(MOST);
         self.acks.drain(..beyond);
         if beyond > 0 {
-            self.dropped.store(true, Ordering::Relaxed);
+            self.forgotten.note();
         }
         beyond
     }
@@ -241,23 +245,40 @@ fn ask(live: &Live, subject: &Subject) -> impl Future<Output = bool> + Send + 's
 mod tests {
     use super::*;
 
+    fn acks(sequences: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Command> {
+        sequences.into_iter().map(Sent::of).map(Command::Ack)
+    }
+
     #[test]
     fn an_ack_that_is_forgotten_is_never_taken_as_proven() {
         let mut unproven = Unproven::default();
         let most = u64::try_from(MOST).expect("it is small");
-        unproven.take((1..=most).map(Sent::of).map(Command::Ack));
+        unproven.take(acks(1..=most), None);
         assert_eq!(unproven.bound(), 0);
-        assert!(!unproven.dropped.load(Ordering::Relaxed));
-        unproven.take([most + 1].into_iter().map(Sent::of).map(Command::Ack));
+        assert!(!unproven.forgotten.within(Duration::MAX));
+        unproven.take(acks([most + 1]), None);
         assert_eq!(unproven.bound(), 1);
-        assert!(unproven.dropped.load(Ordering::Relaxed));
+        assert!(unproven.forgotten.within(Duration::MAX));
+    }
+
+    #[test]
+    fn an_ack_of_a_former_life_is_forgotten_and_never_taken_as_proven() {
+        let mut unproven = Unproven::default();
+        unproven.take(acks([1, 2]), Some(1));
+        unproven.forget_former(1);
+        assert_eq!((unproven.acks.len(), unproven.forgotten.within(Duration::MAX)), (2, false));
+        unproven.forget_former(2);
+        assert_eq!((unproven.acks.len(), unproven.forgotten.within(Duration::MAX)), (0, true));
+        let mut unproven = Unproven::default();
+        unproven.take(acks([3]), Some(2));
+        assert_eq!((unproven.acks.len(), unproven.forgotten.within(Duration::MAX)), (0, true));
     }
 
     #[test]
     fn the_ack_that_is_asked_about_is_of_the_greatest_number() {
         let mut unproven = Unproven::default();
         assert!(unproven.greatest().is_none());
-        unproven.take([5, 9, 7].into_iter().map(Sent::of).map(Command::Ack));
+        unproven.take(acks([5, 9, 7]), None);
         assert_eq!(unproven.greatest().map(|ack| ack.sequence), Some(9));
     }
 }
