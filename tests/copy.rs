@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use orderbox::store::{DeadLetterFilter, Gap, Message, Options, Selection, SourceKind, Store, connect};
+use tempfile::TempDir;
 
 use crate::{
     conformance::fixture::{message, recorded, small},
@@ -17,6 +18,7 @@ use crate::{
         link::Link,
         load::{Load, all_is_well, settled},
         orderbox::{Orderbox, binary},
+        postgres,
         process::Process,
         stan_server::{StanServer, eventually},
     },
@@ -63,6 +65,17 @@ async fn copied_by_itself(from: &Database, to: &Database) -> (Option<i32>, Strin
     let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'orderbox'";
     eventually("the others are gone", async || to.number(others).await == 0).await;
     copied(from, to)
+}
+
+/// A copy that is held where it sends this to its target.
+async fn held(from: &Database, to: &postgres::Database, at: &'static str) -> (Link, Process, TempDir) {
+    let link = Link::to(to.port()).await;
+    link.block_at(at);
+    let folder = tempfile::tempdir().unwrap();
+    let copy = command(&from.url(), &to.url_through(&link));
+    let copy = Process::start("copy", copy, folder.path().join("copy"));
+    link.is_blocked().await;
+    (link, copy, folder)
 }
 
 /// The lines of the report that tell rows and checksums.
@@ -242,12 +255,7 @@ async fn while_a_copy_runs_nobody_else_writes_to_its_source() {
     }
     assert!(service.terminate().await.success());
 
-    let link = Link::to(target.port()).await;
-    let folder = tempfile::tempdir().unwrap();
-    link.block_at("COPY \"ledger\"");
-    let copy = command(&source.url(), &target.url_through(&link));
-    let mut copy = Process::start("copy", copy, folder.path().join("copy"));
-    link.is_blocked().await;
+    let (link, mut copy, _folder) = held(&source, &target, "COPY \"ledger\"").await;
     let second = command(&source.url(), &target.url()).output().unwrap();
     let writer = service.run(&["dead-letters", "discard", "--note", "late", "6"]);
     let serve = service.run(&["serve"]);
@@ -288,12 +296,7 @@ async fn a_service_that_begins_on_the_target_just_before_the_copy_does_goes_on_a
     let Some(database) = Database::postgres().await else { return };
     let Database::Postgres(target) = &database else { unreachable!() };
     let source = every_kind().await;
-    let link = Link::to(target.port()).await;
-    let folder = tempfile::tempdir().unwrap();
-    link.block_at("LOCK TABLE");
-    let copy = command(&source.url(), &target.url_through(&link));
-    let mut copy = Process::start("copy", copy, folder.path().join("copy"));
-    link.is_blocked().await;
+    let (link, mut copy, _folder) = held(&source, target, "LOCK TABLE").await;
     let mut service = Orderbox::on(&database, &[("SAMPLE_ORDER", "false")]).await;
     link.mend();
     assert_eq!(copy.wait(Duration::from_secs(60)).await.code(), Some(2), "{}", copy.output());
@@ -309,13 +312,8 @@ async fn a_service_that_starts_while_a_copy_begins_waits_for_it_and_is_refused()
     let Some(database) = Database::postgres().await else { return };
     let Database::Postgres(target) = &database else { unreachable!() };
     let source = every_kind().await;
-    let link = Link::to(target.port()).await;
-    let folder = tempfile::tempdir().unwrap();
     // It has seen that no service is there, and looks for rows.
-    link.block_at("SELECT EXISTS");
-    let copy = command(&source.url(), &target.url_through(&link));
-    let mut copy = Process::start("copy", copy, folder.path().join("copy"));
-    link.is_blocked().await;
+    let (link, mut copy, _folder) = held(&source, target, "SELECT EXISTS").await;
     let store = connect(&database.url(), &Options::default()).unwrap();
     let go_on = async {
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
