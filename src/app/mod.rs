@@ -56,15 +56,6 @@ enum StartError {
     Signals(io::Error),
 }
 
-/// How the service ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    /// Everything received was settled and acked.
-    Drained,
-    /// Something was left for the next start; nothing is lost.
-    Unfinished,
-}
-
 /// Runs the service until a signal asks it to stop, and tells the process's exit code: 1 when something was left for the next
 /// start, 2 when it can't start. A store or a broker that can't be reached is no such reason: the service says so on /healthz and
 /// tries until it can.
@@ -73,19 +64,15 @@ enum Ended {
 #[must_use]
 pub fn run(settings: Settings) -> BoxFuture<'static, ExitCode> {
     async move {
-        match serve(&settings).await {
-            Ok(Ended::Drained) => ExitCode::SUCCESS,
-            Ok(Ended::Unfinished) => ExitCode::FAILURE,
-            Err(error) => {
-                tracing::error!("{error}");
-                ExitCode::from(2)
-            }
-        }
+        serve(&settings).await.unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            ExitCode::from(2)
+        })
     }
     .boxed()
 }
 
-async fn serve(settings: &Settings) -> Result<Ended, StartError> {
+async fn serve(settings: &Settings) -> Result<ExitCode, StartError> {
     let mut signals = Signals::new().map_err(StartError::Signals)?;
     let database = settings.store.url.expose();
     let _lock = store::lock_for_serve(database)?;
@@ -115,14 +102,14 @@ async fn serve(settings: &Settings) -> Result<Ended, StartError> {
         biased;
         () = signals.again() => {
             tracing::warn!("a second signal: ending at once, nothing is lost");
-            return Ok(Ended::Unfinished);
+            return Ok(ExitCode::FAILURE);
         }
         stopped = timeout(settings.limits.shutdown_timeout, service.stop()) => stopped,
     };
     match stopped {
         Ok(true) if !failed => {
             tracing::info!("stopped: everything received is settled and acked");
-            return Ok(Ended::Drained);
+            return Ok(ExitCode::SUCCESS);
         }
         Ok(_) => tracing::error!(
             messages = service.in_flight.len(),
@@ -134,7 +121,7 @@ async fn serve(settings: &Settings) -> Result<Ended, StartError> {
             "SHUTDOWN_TIMEOUT has passed: the rest is in the inbox or comes again, nothing is lost"
         ),
     }
-    Ok(Ended::Unfinished)
+    Ok(ExitCode::FAILURE)
 }
 
 /// The running stages and what stops each.
