@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Write,
+    io::{self, Write},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use orderbox::{
     stan::Outcome,
 };
 use tempfile::NamedTempFile;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::{
     Result, Trouble,
@@ -44,28 +45,35 @@ const LESS_OFTEN: u32 = 20;
 /// How far behind the service may be.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// What the disk is measured by: so many appends with their fsync one after the other while nothing else goes on, or one every so
+/// often beside the orders.
 const APPENDS: usize = 500;
+const APPEND_EVERY: Duration = Duration::from_millis(20);
 const APPENDED: [u8; 4096] = [b'x'; 4096];
 
 pub(crate) async fn measure(settings: &Settings, rows: &mut Rows) -> Result {
     let slow = rows.ratio("latency/1000", Millis, "4 fsyncs + 8 ms", AtMost(1.0));
+    let slow_by_idle = rows.ratio("latency/1000-idle", Millis, "4 idle fsyncs + 8 ms", None);
     let fast = rows.figure("latency/10000", Millis, AtMost(100.0));
     let fsync = rows.figure("latency/fsync", Millis, None);
+    let idle = rows.figure("latency/fsync-idle", Millis, None);
 
     let server = start().await?;
     for _ in settings.rounds() {
-        let disk = tokio::task::spawn_blocking(fsync_p99_millis).await??;
-        rows.measured(fsync, disk);
-        let at_a_thousand = p99_millis(&server, 1_000, settings.latency_seconds).await?;
-        rows.compared(slow, at_a_thousand, 4.0 * disk + 8.0);
-        let at_ten_thousand = p99_millis(&server, 10_000, settings.latency_seconds).await?;
+        let alone = fsyncs(Duration::ZERO, |done| done < APPENDS).await?;
+        let (at_a_thousand, beside) = p99_millis(&server, 1_000, settings.latency_seconds).await?;
+        let (at_ten_thousand, _) = p99_millis(&server, 10_000, settings.latency_seconds).await?;
+        rows.measured(idle, alone);
+        rows.measured(fsync, beside);
+        rows.compared(slow, at_a_thousand, 4.0 * beside + 8.0);
+        rows.compared(slow_by_idle, at_a_thousand, 4.0 * alone + 8.0);
         rows.measured(fast, at_ten_thousand);
     }
     Ok(())
 }
 
-/// The p99 from a publish to the read that finds it, at so many orders a second.
-async fn p99_millis(server: &Server, rate: u64, seconds: u64) -> Result<f64> {
+/// The p99 from a publish to the read that finds it, at so many orders a second, and that of an fsync meanwhile.
+async fn p99_millis(server: &Server, rate: u64, seconds: u64) -> Result<(f64, f64)> {
     // A channel that has never had a message.
     let stan = backlog::stan().await?;
     let channel = Backlog::empty(&stan);
@@ -78,10 +86,17 @@ async fn p99_millis(server: &Server, rate: u64, seconds: u64) -> Result<f64> {
     let probes =
         Duration::from_secs(seconds).saturating_sub(PROBE_AFTER).as_millis() / PROBE_EVERY.as_millis();
     let probes = usize::try_from(probes)?.max(1);
-    let (published, found) = tokio::join!(
-        backlog::publish_at(&stan, channel.channel(), orders, rate),
-        probe(&stan, channel.channel(), &service, probes)
-    );
+    let (going_on, mut over) = oneshot::channel::<()>();
+    let load = async {
+        let load = tokio::join!(
+            backlog::publish_at(&stan, channel.channel(), orders, rate),
+            probe(&stan, channel.channel(), &service, probes)
+        );
+        drop(going_on);
+        load
+    };
+    let disk = fsyncs(APPEND_EVERY, move |_| over.try_recv() == Err(TryRecvError::Empty));
+    let ((published, found), disk) = tokio::join!(load, disk);
     published?;
     let mut millis = found?;
     service::until("everything published is acked", LIMIT, async || {
@@ -90,7 +105,7 @@ async fn p99_millis(server: &Server, rate: u64, seconds: u64) -> Result<f64> {
     .await?;
     service::finish(service, &database, orders + probes as u64).await?;
     remove(server, database).await?;
-    Ok(p99(&mut millis))
+    Ok((p99(&mut millis), disk?))
 }
 
 /// Publishes orders one after the other and looks for each: milliseconds until it is found.
@@ -132,17 +147,23 @@ async fn look(service: &Orderbox, uid: &str) -> Result<Instant> {
         .map_err(|_| format!("{uid} is not there after {LIMIT:?}").into())
 }
 
-/// The p99 of an append of 4 KiB that is then on the disk, on a machine that does nothing else.
-fn fsync_p99_millis() -> Result<f64> {
-    let mut file: NamedTempFile<File> = NamedTempFile::new()?;
-    let mut millis = Vec::with_capacity(APPENDS);
-    for _ in 0..APPENDS {
-        let began = Instant::now();
-        file.write_all(&APPENDED)?;
-        file.as_file().sync_all()?;
-        millis.push(began.elapsed().as_secs_f64() * 1e3);
-    }
-    Ok(p99(&mut millis))
+/// The p99 of an append of 4 KiB that is then on the disk: of at least one, and of more for as long as it `goes_on`.
+async fn fsyncs(pause: Duration, mut goes_on: impl FnMut(usize) -> bool + Send + 'static) -> Result<f64> {
+    let appending = move || -> io::Result<f64> {
+        let mut file: NamedTempFile<File> = NamedTempFile::new()?;
+        let mut millis = Vec::new();
+        loop {
+            let began = Instant::now();
+            file.write_all(&APPENDED)?;
+            file.as_file().sync_all()?;
+            millis.push(began.elapsed().as_secs_f64() * 1e3);
+            if !goes_on(millis.len()) {
+                return Ok(p99(&mut millis));
+            }
+            std::thread::sleep(pause);
+        }
+    };
+    Ok(tokio::task::spawn_blocking(appending).await??)
 }
 
 fn p99(values: &mut [f64]) -> f64 {

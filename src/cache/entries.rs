@@ -17,10 +17,10 @@ pub(super) type Uid = SmolStr;
 /// `None` says to those who wait for a load that there is no such order. It is taken out again right after it was put in.
 pub(super) type Entries = Cache<Uid, Option<Document>, ByBytes, DefaultHashBuilder, CountEvictions>;
 
-/// What an entry costs beside its key and document, in bytes: the ETag, the slot in quick_cache's slab and table, and the
-/// allocator's share. Measured as the growth of a process's resident memory with a million documents of 1 KB: 169 bytes, and
-/// 32 more once a document has been read. The rest is for the ghosts of evicted keys and for slabs that have just doubled.
-const OVERHEAD: u64 = 224;
+/// What an entry costs beside its key and document, in bytes: the digest, the slot in quick_cache's slab and table, and the
+/// allocator's share. Measured as the growth of a process's resident memory with a million documents of 1 KB: 128 bytes. The rest
+/// is for the ghosts of evicted keys and for slabs that have just doubled.
+const OVERHEAD: u64 = 184;
 
 /// A longer uid lies outside the slot, with two counts and the allocator's share.
 const INLINE: usize = 23;

@@ -6,8 +6,7 @@ use crate::digest;
 
 /// The strong ETag of these bytes, as [`Document`](crate::cache::Document) has it too.
 pub(super) fn of(bytes: &[u8]) -> HeaderValue {
-    let tag = [b"\"", &digest::half_sha256(bytes)[..], b"\""].concat();
-    HeaderValue::try_from(tag).expect("quotes and hex digits are legal in a header")
+    digest::etag(&digest::half_sha256(bytes))
 }
 
 /// Whether the client has what `etag` says, by If-None-Match (RFC 9110, 13.1.2): `*`, or a list of tags of which one is equal

@@ -50,7 +50,7 @@ pub(super) struct Seat {
     waiting_since: AtomicU64,
     phase: AtomicU8,
     requests: AtomicU32,
-    /// Cancelled when somebody else needs the place.
+    /// Cancelled when somebody else needs the place, or when a stop has waited for long enough.
     pub(super) leave: CancellationToken,
 }
 
@@ -90,6 +90,12 @@ impl Seats {
             taken.insert(number, Arc::clone(&seat));
             return Place { seat, number, taken: Arc::clone(&self.taken), _permit: permit };
         }
+    }
+
+    /// Asks everybody to leave.
+    pub(super) fn dismiss(&self) {
+        let all: Vec<CancellationToken> = lock(&self.taken).values().map(|seat| seat.leave.clone()).collect();
+        all.iter().for_each(CancellationToken::cancel);
     }
 
     /// Asks the one that has waited longest for its client to leave, unless somebody is on the way out already.

@@ -33,7 +33,6 @@ pub async fn run(listener: TcpListener, api: Api, stop: CancellationToken) {
     let router = TowerToHyperService::new(router(Arc::clone(&shared)));
     let mut seats = Seats::new(shared.api.limits.max_connections);
     let connections = TaskTracker::new();
-    let cut = CancellationToken::new();
     let mut incoming = Incoming { listener, failing: false };
     let accepting = async {
         loop {
@@ -48,9 +47,9 @@ pub async fn run(listener: TcpListener, api: Api, stop: CancellationToken) {
                 peer,
                 seat: Arc::clone(&place.seat),
             };
-            let (stop, cut) = (stop.clone(), cut.clone());
+            let stop = stop.clone();
             connections.spawn(async move {
-                cut.run_until_cancelled(serve(stream, front, &stop)).await;
+                serve(stream, front, &stop).await;
                 drop(place);
             });
         }
@@ -71,7 +70,7 @@ pub async fn run(listener: TcpListener, api: Api, stop: CancellationToken) {
             "giving up clients that have not sent their request, or read its answer, and look-ups that the database has not answered, {} s after the stop",
             FINISH.as_secs()
         );
-        cut.cancel();
+        seats.dismiss();
         connections.wait().await;
     }
     shared.changes.close();

@@ -66,7 +66,7 @@ fn now_ns() -> i64 {
 
 /// `http:` and the first 32 hex digits of the payload's SHA-256.
 fn message_id(payload: &[u8]) -> String {
-    let digest = digest::half_sha256(payload);
+    let digest = digest::hex(&digest::half_sha256(payload));
     format!("http:{}", str::from_utf8(&digest).expect("hex digits are ASCII"))
 }
 

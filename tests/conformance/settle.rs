@@ -9,6 +9,7 @@ use super::{
 rules!(
     settling_twice_writes_once,
     a_row_that_somebody_else_took_is_left_alone,
+    of_a_row_that_somebody_else_took_nothing_is_written,
     a_row_named_twice_in_a_batch_counts_once,
     a_newer_document_replaces_and_the_old_one_is_kept,
     an_older_document_is_outdated_and_kept,
@@ -55,6 +56,31 @@ async fn a_row_that_somebody_else_took_is_left_alone(bench: Bench) {
     assert_eq!(settle(&*other, &rows[1..]).await, [Some(Outcome::Applied)]);
     assert_eq!(settle(&*bench.store, &rows).await, [Some(Outcome::Outdated), None]);
     assert_eq!(document(&bench, "a").await, small("a", 2));
+    bench.assert_balances().await;
+}
+
+async fn of_a_row_that_somebody_else_took_nothing_is_written(bench: Bench) {
+    let other = bench.database.store().await;
+    let messages = [
+        message(1, 1, &small("a", 1)),
+        message(2, 2, &small("b", 2)),
+        message(3, 3, &small("a", 3)),
+        message(4, 4, &small("c", 4)),
+    ];
+    let rows = recorded(&*bench.store, &messages).await;
+    // The other one finds no order in them, so none of theirs is there.
+    let mut taken = rows[1..].to_vec();
+    taken.iter_mut().for_each(|row| row.message.payload = "x".into());
+    assert_eq!(settle(&*other, &taken).await, [Some(Outcome::Rejected); 3]);
+
+    assert_eq!(settle(&*bench.store, &rows[1..]).await, [None; 3]);
+    assert_eq!(orders(&bench).await.len(), 0);
+    assert_eq!(settle(&*bench.store, &rows).await, [Some(Outcome::Applied), None, None, None]);
+    assert_eq!(document(&bench, "a").await, small("a", 1));
+    for table in ["orders", "deliveries", "payments", "items"] {
+        assert_eq!(bench.database.number(&format!("SELECT count(*) FROM {table}")).await, 1, "{table}");
+    }
+    assert!(history(&bench).await.is_empty());
     bench.assert_balances().await;
 }
 

@@ -1,6 +1,6 @@
 //! The tables that hang on `orders`.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, postgres::PgArguments, query::Query};
 
 use super::decimal::written_out;
 use crate::order::{Item, Order};
@@ -10,24 +10,44 @@ const DELETE: [&str; 3] = [
     "DELETE FROM payments WHERE order_id = ANY ($1)",
     "DELETE FROM deliveries WHERE order_id = ANY ($1)",
 ];
-/// One statement for all three, for each statement is a wait for the server. Prices come as text.
-const INSERT: &str = "
-    WITH delivery AS (
+/// A statement that writes orders with all that hangs on them, for each statement is a wait for the server. `$orders` makes
+/// `written`, the ids and the uids of the orders it has written, of the arrays $1 to $17, the first of which is that of the uids;
+/// `$answer` is what the whole answers. Prices come as text.
+///
+/// Each join is of two lists that the planner knows nothing of, so it hashes one, however long they are.
+macro_rules! with_children {
+    ($orders:literal, $answer:literal) => {
+        concat!(
+            $orders,
+            ", delivery AS (
         INSERT INTO deliveries (order_id, name, phone, zip, city, address, region, email)
-        SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+        SELECT written.id, name, phone, zip, city, address, region, email
+        FROM unnest($1::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[])
+            AS delivery (order_uid, name, phone, zip, city, address, region, email) JOIN written USING (order_uid)
     ), payment AS (
         INSERT INTO payments (order_id, transaction, request_id, currency, provider, amount, payment_dt, bank, delivery_cost,
             goods_total, custom_fee)
-        SELECT * FROM unnest($1::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[],
-            $15::text[], $16::bigint[], $17::bigint[], $18::bigint[])
-    )
-    INSERT INTO items (order_id, position, chrt_id, track_number, price, rid, name, sale, size, total_price, nm_id, brand,
-        status)
-    SELECT order_id, position, chrt_id, track_number, price::numeric, rid, name, sale, size, total_price::numeric, nm_id,
-        brand, status
-    FROM unnest($19::bigint[], $20::integer[], $21::bigint[], $22::text[], $23::text[], $24::text[], $25::text[],
-        $26::bigint[], $27::text[], $28::text[], $29::bigint[], $30::text[], $31::bigint[])
-        AS item (order_id, position, chrt_id, track_number, price, rid, name, sale, size, total_price, nm_id, brand, status)";
+        SELECT written.id, transaction, request_id, currency, provider, amount, payment_dt, bank, delivery_cost, goods_total,
+            custom_fee
+        FROM unnest($1::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::bigint[], $30::bigint[],
+            $31::text[], $32::bigint[], $33::bigint[], $34::bigint[])
+            AS payment (order_uid, transaction, request_id, currency, provider, amount, payment_dt, bank, delivery_cost,
+                goods_total, custom_fee) JOIN written USING (order_uid)
+    ), item AS (
+        INSERT INTO items (order_id, position, chrt_id, track_number, price, rid, name, sale, size, total_price, nm_id,
+            brand, status)
+        SELECT written.id, position, chrt_id, track_number, price::numeric, rid, name, sale, size, total_price::numeric,
+            nm_id, brand, status
+        FROM unnest($35::text[], $36::integer[], $37::bigint[], $38::text[], $39::text[], $40::text[], $41::text[],
+            $42::bigint[], $43::text[], $44::text[], $45::bigint[], $46::text[], $47::bigint[])
+            AS item (order_uid, position, chrt_id, track_number, price, rid, name, sale, size, total_price, nm_id, brand,
+                status) JOIN written USING (order_uid)
+    )",
+            $answer
+        )
+    };
+}
+pub(super) use with_children;
 
 /// Deletes the child rows of these orders.
 pub(super) async fn delete(connection: &mut PgConnection, order_ids: &[i64]) -> sqlx::Result<()> {
@@ -40,24 +60,26 @@ pub(super) async fn delete(connection: &mut PgConnection, order_ids: &[i64]) -> 
     Ok(())
 }
 
-/// Inserts the child rows of these orders, which have none.
-pub(super) async fn insert(connection: &mut PgConnection, orders: &[(i64, &Order<'_>)]) -> sqlx::Result<()> {
-    if orders.is_empty() {
-        return Ok(());
-    }
-    let items: Vec<(i64, i32, &Item<'_>)> = orders
+/// Binds $18 to $47 of [`with_children!`].
+pub(super) fn bind<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    orders: &[&Order<'_>],
+) -> Query<'q, Postgres, PgArguments> {
+    let items: Vec<(&str, i32, &Item<'_>)> = orders
         .iter()
-        .flat_map(|(id, order)| (0_i32..).zip(&order.items).map(|(position, item)| (*id, position, item)))
+        .flat_map(|order| {
+            (0_i32..).zip(&order.items).map(|(position, item)| (&*order.order_uid, position, item))
+        })
         .collect();
     macro_rules! column_of {
         (delivery, $field:ident) => {
-            orders.iter().map(|(_, order)| order.delivery.$field.as_deref()).collect::<Vec<_>>()
+            orders.iter().map(|order| order.delivery.$field.as_deref()).collect::<Vec<_>>()
         };
         (payment, $field:ident) => {
-            orders.iter().map(|(_, order)| order.payment.$field.as_deref()).collect::<Vec<_>>()
+            orders.iter().map(|order| order.payment.$field.as_deref()).collect::<Vec<_>>()
         };
         (payment number, $field:ident) => {
-            orders.iter().map(|(_, order)| order.payment.$field).collect::<Vec<_>>()
+            orders.iter().map(|order| order.payment.$field).collect::<Vec<_>>()
         };
         (item, $field:ident) => {
             items.iter().map(|(_, _, item)| item.$field.as_deref()).collect::<Vec<_>>()
@@ -69,8 +91,7 @@ pub(super) async fn insert(connection: &mut PgConnection, orders: &[(i64, &Order
             items.iter().map(|(_, _, item)| item.$field.as_deref().map(written_out)).collect::<Vec<_>>()
         };
     }
-    sqlx::query(INSERT)
-        .bind(orders.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+    query
         .bind(column_of!(delivery, name))
         .bind(column_of!(delivery, phone))
         .bind(column_of!(delivery, zip))
@@ -88,7 +109,7 @@ pub(super) async fn insert(connection: &mut PgConnection, orders: &[(i64, &Order
         .bind(column_of!(payment number, delivery_cost))
         .bind(column_of!(payment number, goods_total))
         .bind(column_of!(payment number, custom_fee))
-        .bind(items.iter().map(|(id, _, _)| *id).collect::<Vec<_>>())
+        .bind(items.iter().map(|(order_uid, _, _)| *order_uid).collect::<Vec<_>>())
         .bind(items.iter().map(|(_, position, _)| *position).collect::<Vec<_>>())
         .bind(column_of!(item number, chrt_id))
         .bind(column_of!(item, track_number))
@@ -101,7 +122,4 @@ pub(super) async fn insert(connection: &mut PgConnection, orders: &[(i64, &Order
         .bind(column_of!(item number, nm_id))
         .bind(column_of!(item, brand))
         .bind(column_of!(item number, status))
-        .execute(connection)
-        .await
-        .map(drop)
 }

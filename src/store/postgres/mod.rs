@@ -384,3 +384,12 @@ fn column<'r, T: Decode<'r, sqlx::Postgres> + Type<sqlx::Postgres>>(
 ) -> sqlx::Result<T> {
     row.try_get(index)
 }
+
+/// What `array_agg` made of a column; of no rows it makes NULL.
+fn listed<'r, T>(row: &'r PgRow, index: usize) -> sqlx::Result<Vec<T>>
+where
+    T: Type<sqlx::Postgres>,
+    Vec<T>: Decode<'r, sqlx::Postgres> + Type<sqlx::Postgres>,
+{
+    Ok(column::<Option<Vec<T>>>(row, index)?.unwrap_or_default())
+}

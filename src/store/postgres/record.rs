@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, postgres::PgRow};
 
-use super::{TRIES, column};
+use super::{TRIES, column, listed};
 use crate::store::{
     Message, Recorded,
     ledger::{RECEIVED, Tally},
@@ -28,7 +28,7 @@ const INSERT_INBOX: &str = "
             WHERE (excluded.last_published_at_ns, excluded.last_sequence)
                 > (channels.last_published_at_ns, channels.last_sequence)
     )
-    SELECT id, message_id FROM new";
+    SELECT array_agg(id), array_agg(message_id) FROM new";
 const SELECT_PENDING: &str = "SELECT id, message_id FROM inbox WHERE message_id = ANY ($1)";
 const UPSERT_LEDGER: &str = "
     INSERT INTO ledger (source, channel, shard, outcome, messages)
@@ -88,8 +88,9 @@ async fn rows(
         if missing.is_empty() {
             break;
         }
-        for row in insert(connection, &missing, shard).await? {
-            rows.insert(column(&row, 1)?, Recorded { id: column(&row, 0)?, new: true });
+        let new = insert(connection, &missing, shard).await?;
+        for (id, message_id) in listed::<i64>(&new, 0)?.into_iter().zip(listed(&new, 1)?) {
+            rows.insert(message_id, Recorded { id, new: true });
         }
         missing.retain(|message| !rows.contains_key(&*message.message_id));
         if missing.is_empty() {
@@ -105,11 +106,7 @@ async fn rows(
     Ok(rows)
 }
 
-async fn insert(
-    connection: &mut PgConnection,
-    messages: &[&Message],
-    shard: i16,
-) -> sqlx::Result<Vec<sqlx::postgres::PgRow>> {
+async fn insert(connection: &mut PgConnection, messages: &[&Message], shard: i16) -> sqlx::Result<PgRow> {
     sqlx::query(INSERT_INBOX)
         .bind(messages.iter().map(|message| &*message.message_id).collect::<Vec<&str>>())
         .bind(messages.iter().map(|message| message.source.as_str()).collect::<Vec<_>>())
@@ -119,7 +116,7 @@ async fn insert(
         .bind(messages.iter().map(|message| &*message.payload).collect::<Vec<&[u8]>>())
         .bind(shard)
         .bind(RECEIVED)
-        .fetch_all(connection)
+        .fetch_one(connection)
         .await
 }
 

@@ -1,12 +1,15 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
-use sqlx::{PgConnection, postgres::PgRow};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::{column, orders, record};
+use super::{
+    column,
+    orders::{self, Taken},
+    record,
+};
 use crate::store::{Decision, Outcome, Refusal, Settlement, ledger::Tally, plan::Accepted};
 
-const TAKE: &str = "DELETE FROM inbox WHERE id = ANY ($1) RETURNING id, received_at, parent_id";
 const INSERT_DEAD_LETTERS: &str = "
     INSERT INTO dead_letters (message_id, source, channel, sequence, published_at_ns, order_uid, reason, errors, payload,
         received_at, parent_id)
@@ -40,32 +43,36 @@ pub(super) async fn settle(
     batch: &[Settlement<'_>],
     shard: i16,
 ) -> sqlx::Result<Settled> {
-    let mut taken = take(connection, batch).await?;
-    let mut outcomes = vec![None; batch.len()];
-    let mut accepted = Vec::with_capacity(batch.len());
-    let (mut rejected, mut replays) = (Vec::new(), Vec::new());
-    for (index, settlement) in batch.iter().enumerate() {
-        // Removing it makes sure that a row which is named twice counts once.
-        let Some(row) = taken.remove(&settlement.row.id) else { continue };
-        let parent_id: Option<i64> = column(&row, 2)?;
-        replays.extend(parent_id.map(|parent_id| (parent_id, index)));
-        match settlement.decision {
-            Decision::Accept(order) => {
-                let message = &settlement.row.message;
-                accepted.push(Accepted { index, message, order_uid: &order.order_uid, order });
-            }
-            Decision::Reject(refusal) => rejected.push(Rejected {
-                index,
-                settlement,
-                refusal,
-                received_at: column(&row, 1)?,
-                parent_id,
-            }),
-        }
+    // A row that is named twice counts once.
+    let mut places = BTreeMap::new();
+    for (place, settlement) in batch.iter().enumerate() {
+        places.entry(settlement.row.id).or_insert(place);
     }
-    let Some(applied) = orders::apply(connection, accepted).await? else { return Ok(Settled::Overtaken) };
+    let accepted = places
+        .values()
+        .filter_map(|&index| match batch[index].decision {
+            Decision::Accept(order) => {
+                let message = &batch[index].row.message;
+                Some(Accepted { index, message, order_uid: &order.order_uid, order })
+            }
+            Decision::Reject(_) => None,
+        })
+        .collect();
+    let Some((taken, applied)) = orders::apply(connection, &places, accepted).await? else {
+        return Ok(Settled::Overtaken);
+    };
+    let mut outcomes = vec![None; batch.len()];
     for (index, outcome) in applied {
         outcomes[index] = Some(outcome);
+    }
+    let (mut rejected, mut replays) = (Vec::new(), Vec::new());
+    for Taken { id, received_at, parent_id } in taken {
+        let index = places[&id];
+        let settlement = &batch[index];
+        replays.extend(parent_id.map(|parent_id| (parent_id, index)));
+        if let Decision::Reject(refusal) = settlement.decision {
+            rejected.push(Rejected { index, settlement, refusal, received_at, parent_id });
+        }
     }
     rejected.sort_by(|a, b| a.settlement.row.message.message_id.cmp(&b.settlement.row.message.message_id));
     let buried = bury(connection, &rejected).await?;
@@ -95,19 +102,6 @@ struct Rejected<'a> {
     refusal: Refusal<'a>,
     received_at: OffsetDateTime,
     parent_id: Option<i64>,
-}
-
-/// Takes the rows out of the inbox; those that somebody else has settled are not among the answers.
-async fn take(connection: &mut PgConnection, batch: &[Settlement<'_>]) -> sqlx::Result<HashMap<i64, PgRow>> {
-    let mut ids: Vec<i64> = batch.iter().map(|settlement| settlement.row.id).collect();
-    ids.sort_unstable();
-    sqlx::query(TAKE)
-        .bind(ids)
-        .fetch_all(connection)
-        .await?
-        .into_iter()
-        .map(|row| Ok((column(&row, 0)?, row)))
-        .collect()
 }
 
 /// Inserts the dead letters and answers the message_ids of those that were not there.
