@@ -33,6 +33,7 @@ pub mod cli;
 pub mod config;
 pub mod desk;
 mod digest;
+pub mod document;
 mod fail_point;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

@@ -9,7 +9,7 @@ use quick_cache::{
 };
 use smol_str::SmolStr;
 
-use super::Document;
+use crate::document::Document;
 
 /// A uid as a key: short ones lie in the slot.
 pub(super) type Uid = SmolStr;

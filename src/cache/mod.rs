@@ -12,7 +12,6 @@
 //!
 //! That a uid is unknown is never cached: it is told to those who wait for the load that found it, and forgotten.
 
-mod document;
 mod entries;
 mod marks;
 mod overtaken;
@@ -28,7 +27,6 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-pub use document::Document;
 pub use rebuild::Rebuild;
 use tokio::time::Instant;
 
@@ -36,6 +34,8 @@ use entries::{Entries, Uid};
 use marks::Marks;
 use overtaken::Overtaken;
 use rebuild::Progress;
+
+use crate::document::Document;
 
 /// Documents by uid, at most a number of bytes. Every method may be called from any task.
 #[derive(Debug)]

@@ -14,11 +14,14 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
-use crate::store::{
-    Aged, Aging, Audit, ChannelLedger, Class, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
-    DeadLetterSummary, Decision, FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching,
-    Message, OpenLetter, OrderArrival, Outcome, Outcomes, Recorded, Resolution, Result, Selection,
-    Settlement, SourceKind, Store, StoreError, StoreStatus, StoredDocument, Stretch,
+use crate::{
+    document::Document,
+    store::{
+        Aged, Aging, Audit, ChannelLedger, Class, Connections, DeadLetter, DeadLetterCounts,
+        DeadLetterFilter, DeadLetterSummary, Decision, FormerDocument, Gap, GapReport, InboxKey, InboxRow,
+        Lineage, Load, Matching, Message, OpenLetter, OrderArrival, Outcome, Outcomes, Recorded, Resolution,
+        Result, Selection, Settlement, SourceKind, Store, StoreError, StoreStatus, StoredDocument, Stretch,
+    },
 };
 
 #[derive(Debug)]
@@ -199,7 +202,7 @@ impl Store for TestStore {
                 .map(|(uid, (id, document))| StoredDocument {
                     id: *id,
                     order_uid: uid.clone(),
-                    document: document.clone(),
+                    document: Document::new(document),
                 })
                 .collect();
             rows.sort_by_key(|row| std::cmp::Reverse(row.id));

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::digest;
 
-/// The strong ETag of these bytes, as [`Document`](crate::cache::Document) has it too.
+/// The strong ETag of these bytes, as [`Document`](crate::document::Document) has it too.
 pub(super) fn of(bytes: &[u8]) -> HeaderValue {
     digest::etag(&digest::half_sha256(bytes))
 }

@@ -19,7 +19,8 @@ use super::{
     uid,
 };
 use crate::{
-    cache::{Document, Found},
+    cache::Found,
+    document::Document,
     telemetry::{self, CacheResult, Part},
 };
 

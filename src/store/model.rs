@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::order::Order;
+use crate::{document::Document, order::Order};
 
 /// How a message came in; a label of metrics and a column of most tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -202,6 +202,6 @@ pub struct StoredDocument {
     pub id: i64,
     /// The order's uid.
     pub order_uid: String,
-    /// The accepted payload, byte for byte.
-    pub document: Bytes,
+    /// The accepted payload, byte for byte, with its digest.
+    pub document: Document,
 }

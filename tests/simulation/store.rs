@@ -9,11 +9,14 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use fastrand::Rng;
-use orderbox::store::{
-    Aged, Aging, Audit, Change, Class, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
-    DeadLetterSummary, FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching, Message,
-    OpenLetter, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind, Store,
-    StoreStatus, StoredDocument, Stretch,
+use orderbox::{
+    document::Document,
+    store::{
+        Aged, Aging, Audit, Change, Class, Connections, DeadLetter, DeadLetterCounts, DeadLetterFilter,
+        DeadLetterSummary, FormerDocument, Gap, GapReport, InboxKey, InboxRow, Lineage, Load, Matching,
+        Message, OpenLetter, OrderArrival, Outcome, Recorded, Result, Selection, Settlement, SourceKind,
+        Store, StoreStatus, StoredDocument, Stretch,
+    },
 };
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -262,7 +265,7 @@ impl Store for SimStore {
                     .map(|(uid, head)| StoredDocument {
                         id: head.id,
                         order_uid: uid.clone(),
-                        document: head.message.payload.clone(),
+                        document: Document::new(&head.message.payload),
                     })
                     .collect();
                 rows.sort_by_key(|row| std::cmp::Reverse(row.id));

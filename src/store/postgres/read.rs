@@ -1,10 +1,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
 use sqlx::{PgConnection, postgres::PgRow};
 
 use super::column;
-use crate::store::{Change, InboxKey, InboxRow, Message, StoredDocument, report::source};
+use crate::{
+    document::Document,
+    store::{Change, InboxKey, InboxRow, Message, StoredDocument, report::source},
+};
 
 /// With no least age every row counts, and one that lies in the future always: the clock has stepped back since it came.
 const SELECT_UNSETTLED: &str = "
@@ -125,13 +129,14 @@ pub(super) async fn documents(
         .bind(before.unwrap_or(i64::MAX))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .bind(i64::try_from(max_bytes).unwrap_or(i64::MAX))
-        .fetch_all(connection)
-        .await?
-        .iter()
+        .fetch(connection)
         .map(|row| {
-            Ok(StoredDocument { id: column(row, 0)?, order_uid: column(row, 1)?, document: bytes(row, 2)? })
+            let row = row?;
+            let document = Document::new(column(&row, 2)?);
+            Ok(StoredDocument { id: column(&row, 0)?, order_uid: column(&row, 1)?, document })
         })
-        .collect()
+        .try_collect()
+        .await
 }
 
 /// A column of bytes.

@@ -4,11 +4,14 @@ use bytes::Bytes;
 use rusqlite::Row;
 
 use super::{
-    column::{bytes, length, source, text},
+    column::{blob, bytes, length, source, text},
     json,
     session::SqliteSession,
 };
-use crate::store::{InboxKey, InboxRow, Message, StoredDocument, cause::Cause};
+use crate::{
+    document::Document,
+    store::{InboxKey, InboxRow, Message, StoredDocument, cause::Cause},
+};
 
 /// With no least age every row counts, and one that lies in the future always: the clock has stepped back since it came.
 const SELECT_UNSETTLED: &str = "
@@ -79,8 +82,8 @@ pub(super) async fn documents(
             while total < max_bytes
                 && let Some(row) = rows.next()?
             {
-                let document = bytes(row, 2)?;
-                total += document.len();
+                let document = Document::new(blob(row, 2)?);
+                total += document.length();
                 documents.push(StoredDocument { id: row.get(0)?, order_uid: row.get(1)?, document });
             }
             Ok(documents)

@@ -1,3 +1,5 @@
+//! What is sent of an order.
+
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use triomphe::ThinArc;
@@ -26,12 +28,12 @@ impl Document {
     }
 
     /// Whether this is the SHA-256 of the JSON, as far as the ETag has it.
-    pub(super) fn is(&self, sha256: &[u8; 32]) -> bool {
+    pub(crate) fn is(&self, sha256: &[u8; 32]) -> bool {
         sha256.starts_with(&self.whole.header.header)
     }
 
     /// How many bytes of JSON there are.
-    pub(super) fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         self.whole.slice.len()
     }
 
