@@ -21,23 +21,36 @@ const ROW_BYTES: usize = 200;
 /// so much that a vacuum, which scans the indexes each time, costs a few percent of the rate at most.
 const VACUUM_AFTER: u64 = 24 << 20;
 
+/// A vacuum of an inbox of so many bytes takes about half a second.
+const LARGE: u64 = 256 << 20;
+
 /// Calls [`Store::tidy`] every second until `stop`.
 pub(crate) async fn keep_tidy(store: &dyn Store, stop: &CancellationToken) {
     let mut pause = INTERVAL;
     while stop.run_until_cancelled(sleep(pause)).await.is_some() {
         let began = Instant::now();
         let Some(tidied) = stop.run_until_cancelled(store.tidy()).await else { return };
-        // A tenth of the time at most: while somebody holds a long snapshot a vacuum reads much and frees nothing.
-        pause = INTERVAL.max(10 * began.elapsed());
-        if let Err(error) = tidied {
-            telemetry::store_error(error.class);
-            // An outage is told by those whose work it holds up.
-            if error.answered {
-                tracing::warn!(%error, "the inbox could not be vacuumed and may grow; trying again in a minute");
-                pause = REFUSED;
+        pause = match tidied {
+            Ok(size) => until_next(began.elapsed(), size),
+            Err(error) => {
+                telemetry::store_error(error.class);
+                // An outage is told by those whose work it holds up.
+                if error.answered {
+                    tracing::warn!(%error, "the inbox could not be vacuumed and may grow; trying again in a minute");
+                    REFUSED
+                } else {
+                    INTERVAL
+                }
             }
-        }
+        };
     }
+}
+
+/// The pause after a vacuum that took so long and left an inbox of so many bytes. While somebody holds a long snapshot a vacuum
+/// reads much and frees nothing, so it may take a tenth of the time; a small inbox is read in moments whatever else it waited for,
+/// and would only grow meanwhile.
+fn until_next(took: Duration, size: u64) -> Duration {
+    if size > LARGE { INTERVAL.max(10 * took) } else { INTERVAL }
 }
 
 /// The bytes that settled messages have left in the inbox since it was last tidied up.
@@ -59,5 +72,18 @@ impl DeadBytes {
     /// So many are gone. Only [`keep_tidy`] calls it, one at a time.
     pub(super) fn tidied(&self, bytes: u64) {
         self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vacuum_that_was_held_up_is_followed_at_once_and_one_that_has_much_to_read_is_not() {
+        let slow = Duration::from_secs(9);
+        assert_eq!(until_next(slow, 60 << 20), INTERVAL);
+        assert_eq!(until_next(slow, 1 << 30), 10 * slow);
+        assert_eq!(until_next(Duration::ZERO, 1 << 30), INTERVAL);
     }
 }

@@ -63,10 +63,6 @@ const SET_UP_AT_LENGTH: &str = "
     SELECT set_config('synchronous_commit', 'on', false), set_config('statement_timeout', $1, false),
         set_config('idle_in_transaction_session_timeout', $1, false), set_config('TimeZone', 'UTC', false)";
 
-/// Autovacuum comes once a minute at most, and finds a GB by then. A truncation would lock everybody out for a moment, for room
-/// that is needed again at once. Of several instances one vacuum at a time is enough.
-const VACUUM_INBOX: &str = "VACUUM (TRUNCATE false, SKIP_LOCKED) inbox";
-
 /// Sessions for what must go on however many read: the lanes that settle, the inbox writer, the searches for rows that nobody
 /// holds and for what others have replaced, a ping.
 const PIPELINE_CONNECTIONS: usize = 6;
@@ -279,17 +275,18 @@ impl Store for Postgres {
         call!(self.readers, BEGIN_SNAPSHOT, gaps::gaps(limit))
     }
 
-    async fn tidy(&self) -> Result<()> {
-        let Some(bytes) = self.dead_bytes.due() else { return Ok(()) };
+    async fn tidy(&self) -> Result<u64> {
+        let Some(bytes) = self.dead_bytes.due() else { return Ok(0) };
         let mut lease = self.at_length.bounded(self.timeout, "tidy", self.at_length.lease()).await?;
-        self.at_length
+        let size = self
+            .at_length
             .bounded(AT_LENGTH, "tidy", async {
-                let vacuumed = lease.run(VACUUM_INBOX).await;
-                lease.end(vacuumed).await
+                let size = record::vacuum(&mut lease).await;
+                lease.end(size).await
             })
             .await?;
         self.dead_bytes.tidied(bytes);
-        Ok(())
+        Ok(size)
     }
 
     async fn aged(&self, what: Aging, age: Duration, after: i64, limit: usize) -> Result<Aged> {
