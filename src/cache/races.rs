@@ -150,7 +150,7 @@ fn a_rebuild_does_not_bring_back_what_is_overtaken_between_its_check_and_its_ins
     for replace in [true, false] {
         let cache = cache();
         cache.marks.begin();
-        let row = StoredDocument { id: 1, order_uid: UID.to_owned(), document: Document::new(b"old") };
+        let row = StoredDocument { id: 1, order_uid: UID.into(), document: Document::new(b"old") };
         cache.fill_one(&row, || {
             let touched = cache.marks.contains(UID);
             if replace {
@@ -169,7 +169,7 @@ fn a_rebuild_checks_after_it_has_taken_the_guard() {
     let cache = cache();
     cache.marks.begin();
     cache.put(UID, b"new", Instant::now());
-    let row = StoredDocument { id: 1, order_uid: UID.to_owned(), document: Document::new(b"old") };
+    let row = StoredDocument { id: 1, order_uid: UID.into(), document: Document::new(b"old") };
     cache.fill_one(&row, || panic!("nothing is to be checked: the key is there"));
     cache.entries.remove(UID);
     cache.fill_one(&row, || {

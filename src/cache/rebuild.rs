@@ -7,7 +7,7 @@ use quick_cache::sync::GuardResult;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Cache, entries::Uid};
+use super::Cache;
 use crate::{
     fail_point,
     store::{Pauses, Store, StoredDocument},
@@ -141,8 +141,7 @@ impl Cache {
     /// Steps G, K and J of `marks.rs`, in this order; `touched` is the check.
     pub(super) fn fill_one(&self, row: &StoredDocument, touched: impl FnOnce() -> bool) {
         // A key that somebody is loading right now (`Timeout`) needs no help.
-        let GuardResult::Guard(guard) =
-            self.entries.get_value_or_guard(&Uid::new(&row.order_uid), Some(Duration::ZERO))
+        let GuardResult::Guard(guard) = self.entries.get_value_or_guard(&row.order_uid, Some(Duration::ZERO))
         else {
             return;
         };

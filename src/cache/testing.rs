@@ -201,7 +201,7 @@ impl Store for TestStore {
                 .filter(|(_, (id, _))| before.is_none_or(|before| *id < before))
                 .map(|(uid, (id, document))| StoredDocument {
                     id: *id,
-                    order_uid: uid.clone(),
+                    order_uid: uid.into(),
                     document: Document::new(document),
                 })
                 .collect();
@@ -357,7 +357,7 @@ impl Store for TestStore {
         Ok(documents
             .drain(..)
             .map(|row| OrderArrival {
-                order_uid: row.order_uid,
+                order_uid: row.order_uid.into(),
                 source: SourceKind::Http,
                 channel: "http".to_owned(),
                 sequence: 0,

@@ -1,6 +1,7 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use bytes::Bytes;
+use smol_str::SmolStr;
 
 use crate::{document::Document, order::Order};
 
@@ -201,7 +202,7 @@ pub struct StoredDocument {
     /// The row's id: newer orders have greater ones.
     pub id: i64,
     /// The order's uid.
-    pub order_uid: String,
+    pub order_uid: SmolStr,
     /// The accepted payload, byte for byte, with its digest.
     pub document: Document,
 }

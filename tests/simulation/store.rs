@@ -264,7 +264,7 @@ impl Store for SimStore {
                     .filter(|(_, head)| before.is_none_or(|before| head.id < before))
                     .map(|(uid, head)| StoredDocument {
                         id: head.id,
-                        order_uid: uid.clone(),
+                        order_uid: uid.into(),
                         document: Document::new(&head.message.payload),
                     })
                     .collect();

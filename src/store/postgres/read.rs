@@ -133,7 +133,7 @@ pub(super) async fn documents(
         .map(|row| {
             let row = row?;
             let document = Document::new(column(&row, 2)?);
-            Ok(StoredDocument { id: column(&row, 0)?, order_uid: column(&row, 1)?, document })
+            Ok(StoredDocument { id: column(&row, 0)?, order_uid: column::<&str>(&row, 1)?.into(), document })
         })
         .try_collect()
         .await

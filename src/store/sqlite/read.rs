@@ -84,7 +84,7 @@ pub(super) async fn documents(
             {
                 let document = Document::new(blob(row, 2)?);
                 total += document.length();
-                documents.push(StoredDocument { id: row.get(0)?, order_uid: row.get(1)?, document });
+                documents.push(StoredDocument { id: row.get(0)?, order_uid: text(row, 1)?.into(), document });
             }
             Ok(documents)
         })
