@@ -21,7 +21,7 @@ const ROW_BYTES: usize = 200;
 /// so much that a vacuum, which scans the indexes each time, costs a few percent of the rate at most.
 const VACUUM_AFTER: u64 = 24 << 20;
 
-/// A vacuum of an inbox of so many bytes takes about half a second.
+/// More bytes than a vacuum reads in moments; several times what the inbox is kept under.
 const LARGE: u64 = 256 << 20;
 
 /// Calls [`Store::tidy`] every second until `stop`.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, postgres::PgRow};
 
-use super::{column, read::bytes};
+use super::column::{bytes, column};
 use crate::store::{FormerDocument, OrderArrival, report::source};
 
 const COUNT_OPEN_BY_REASON: &str =

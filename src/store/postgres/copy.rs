@@ -8,7 +8,7 @@ use sqlx::{
     query::Query,
 };
 
-use super::column;
+use super::column::column;
 use crate::store::copy::{Column, InUse, Kind, Mark, Row, TABLES, Table, Value};
 
 const MARK_TABLE: &str = "copy_from_sqlite";

@@ -1,6 +1,10 @@
 use sqlx::{PgConnection, postgres::PgRow};
 
-use super::{column, read::length, record, report::parsed};
+use super::{
+    column::{column, length},
+    record,
+    report::parsed,
+};
 use crate::store::{
     Lineage, Load, Matching, OpenLetter, Parent, Replay, ReplayState, Selection, SourceKind, Stretch,
     cause::Unknown,

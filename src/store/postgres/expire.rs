@@ -1,6 +1,6 @@
 use sqlx::PgConnection;
 
-use super::{children, column, record};
+use super::{children, column::column, record};
 use crate::store::{
     Aged, Aging, SourceKind,
     ledger::{EXPIRED_DEAD_LETTERS, EXPIRED_HISTORY, EXPIRED_ORDERS, Tally},

@@ -1,6 +1,6 @@
 use sqlx::PgConnection;
 
-use super::column;
+use super::column::column;
 use crate::store::{
     Gap, GapReport, SourceKind,
     gap::{KEPT, Rewritten, Row, rewritten},

@@ -2,6 +2,7 @@
 
 mod browse;
 mod children;
+mod column;
 mod copy;
 mod decimal;
 mod desk;
@@ -20,10 +21,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sqlx::{
-    ConnectOptions, Connection, Decode, PgConnection, Row, Type,
-    postgres::{PgConnectOptions, PgRow},
-};
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
 use self::settle::Settled;
 pub(super) use self::{decimal::printed_decimal, target::Target};
@@ -372,21 +370,4 @@ impl Store for Postgres {
     ) -> Result<Option<Vec<FormerDocument>>> {
         call!(self.readers, BEGIN_SNAPSHOT, browse::history(order_uid, before, limit, max_bytes))
     }
-}
-
-/// A column by its place.
-fn column<'r, T: Decode<'r, sqlx::Postgres> + Type<sqlx::Postgres>>(
-    row: &'r PgRow,
-    index: usize,
-) -> sqlx::Result<T> {
-    row.try_get(index)
-}
-
-/// What `array_agg` made of a column; of no rows it makes NULL.
-fn listed<'r, T>(row: &'r PgRow, index: usize) -> sqlx::Result<Vec<T>>
-where
-    T: Type<sqlx::Postgres>,
-    Vec<T>: Decode<'r, sqlx::Postgres> + Type<sqlx::Postgres>,
-{
-    Ok(column::<Option<Vec<T>>>(row, index)?.unwrap_or_default())
 }

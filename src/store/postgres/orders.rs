@@ -5,8 +5,7 @@ use time::OffsetDateTime;
 
 use super::{
     children::{self, with_children},
-    column, listed,
-    read::length,
+    column::{column, length, listed},
 };
 use crate::store::{
     Outcome,

@@ -1,6 +1,6 @@
 use sqlx::{Connection, PgConnection};
 
-use super::{BEGIN, column, copy, migrations};
+use super::{BEGIN, column::column, copy, migrations};
 use crate::store::{cause::Unknown, copy::Mark};
 
 const SELECT_SETTINGS: &str = "

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use sqlx::{PgConnection, postgres::PgRow};
+use sqlx::PgConnection;
 
-use super::column;
+use super::column::{bytes, column, length};
 use crate::{
     document::Document,
     store::{Change, InboxKey, InboxRow, Message, StoredDocument, report::source},
@@ -137,15 +137,4 @@ pub(super) async fn documents(
         })
         .try_collect()
         .await
-}
-
-/// A column of bytes.
-pub(super) fn bytes(row: &PgRow, index: usize) -> sqlx::Result<Bytes> {
-    column::<Vec<u8>>(row, index).map(Bytes::from)
-}
-
-/// A column that holds a length.
-pub(super) fn length(row: &PgRow, index: usize) -> sqlx::Result<usize> {
-    let length: i32 = column(row, index)?;
-    usize::try_from(length).map_err(|error| sqlx::Error::Decode(error.into()))
 }

@@ -2,7 +2,10 @@ use std::collections::HashMap;
 
 use sqlx::{PgConnection, postgres::PgRow};
 
-use super::{TRIES, column, listed};
+use super::{
+    TRIES,
+    column::{column, listed},
+};
 use crate::store::{
     Message, Recorded,
     ledger::{RECEIVED, Tally},

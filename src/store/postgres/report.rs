@@ -2,10 +2,7 @@ use std::str::FromStr;
 
 use sqlx::{PgConnection, postgres::PgRow};
 
-use super::{
-    column,
-    read::{bytes, length},
-};
+use super::column::{bytes, column, length};
 use crate::store::{
     Audit, DeadLetter, DeadLetterCounts, DeadLetterFilter, DeadLetterSummary, Resolution, Selection,
     StoreStatus,

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{
-    column,
+    column::column,
     orders::{self, Taken},
     record,
 };
