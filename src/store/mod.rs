@@ -145,10 +145,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How many lost gaps are open, and the latest `limit`, open ones first.
     async fn gaps(&self, limit: usize) -> Result<(i64, Vec<GapReport>)>;
 
-    /// Makes the room of settled messages usable again, once there is much of it, and answers how many bytes the inbox takes
-    /// then; 0 when there is nothing to do. Nothing depends on it but the size of the inbox.
-    async fn tidy(&self) -> Result<u64> {
-        Ok(0)
+    /// Does what the database would do later and all at once about what has been settled, when that is much, and answers when to
+    /// come again. Only the size of its files and its pace depend on it.
+    async fn tidy(&self) -> Result<Duration> {
+        Ok(tidy::INTERVAL)
     }
 
     /// What of up to `limit` rows with an id over `after`, in order of id, is older than `age` by the store's clock.

@@ -1,6 +1,6 @@
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::time::sleep;
@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Settlement, Store};
 use crate::telemetry;
 
-const INTERVAL: Duration = Duration::from_secs(1);
+/// Until the store is asked again, unless it says otherwise.
+pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
 /// After a refusal, which will hardly be the last.
 const REFUSED: Duration = Duration::from_secs(60);
@@ -17,26 +18,21 @@ const REFUSED: Duration = Duration::from_secs(60);
 /// What a row of the inbox takes beside its payload, indexes included: about 200 bytes.
 const ROW_BYTES: usize = 200;
 
-/// How much settled messages may leave behind before it is tidied up: little enough that the inbox stays well under 100 MB, and
-/// so much that a vacuum, which scans the indexes each time, costs a few percent of the rate at most.
-const VACUUM_AFTER: u64 = 24 << 20;
-
 /// More bytes than a vacuum reads in moments; several times what the inbox is kept under.
 const LARGE: u64 = 256 << 20;
 
-/// Calls [`Store::tidy`] every second until `stop`.
+/// Calls [`Store::tidy`] whenever it asks for it, until `stop`.
 pub(crate) async fn keep_tidy(store: &dyn Store, stop: &CancellationToken) {
     let mut pause = INTERVAL;
     while stop.run_until_cancelled(sleep(pause)).await.is_some() {
-        let began = Instant::now();
         let Some(tidied) = stop.run_until_cancelled(store.tidy()).await else { return };
         pause = match tidied {
-            Ok(size) => until_next(began.elapsed(), size),
+            Ok(pause) => pause,
             Err(error) => {
                 telemetry::store_error(error.class);
                 // An outage is told by those whose work it holds up.
                 if error.answered {
-                    tracing::warn!(%error, "the inbox could not be vacuumed and may grow; trying again in a minute");
+                    tracing::warn!(%error, "the store could not be tidied up and may grow; trying again in a minute");
                     REFUSED
                 } else {
                     INTERVAL
@@ -49,27 +45,27 @@ pub(crate) async fn keep_tidy(store: &dyn Store, stop: &CancellationToken) {
 /// The pause after a vacuum that took so long and left an inbox of so many bytes. While somebody holds a long snapshot a vacuum
 /// reads much and frees nothing, so it may take a tenth of the time; a small inbox is read in moments whatever else it waited for,
 /// and would only grow meanwhile.
-fn until_next(took: Duration, size: u64) -> Duration {
+pub(super) fn until_next(took: Duration, size: u64) -> Duration {
     if size > LARGE { INTERVAL.max(10 * took) } else { INTERVAL }
 }
 
-/// The bytes that settled messages have left in the inbox since it was last tidied up.
+/// The bytes of the messages that have been settled since the store was last tidied up.
 #[derive(Debug, Default)]
-pub(super) struct DeadBytes(AtomicU64);
+pub(super) struct SettledBytes(AtomicU64);
 
-impl DeadBytes {
+impl SettledBytes {
     pub(super) fn add(&self, settled: &[Settlement<'_>]) {
         let bytes: usize =
             settled.iter().map(|settlement| settlement.row.message.payload.len() + ROW_BYTES).sum();
         self.0.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// How much it is, when it is much.
-    pub(super) fn due(&self) -> Option<u64> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|bytes| *bytes >= VACUUM_AFTER)
+    /// How many they are, when they are so many.
+    pub(super) fn at_least(&self, least: u64) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|bytes| *bytes >= least)
     }
 
-    /// So many are gone. Only [`keep_tidy`] calls it, one at a time.
+    /// So many have been tidied up. Only [`keep_tidy`] calls it, one at a time.
     pub(super) fn tidied(&self, bytes: u64) {
         self.0.fetch_sub(bytes, Ordering::Relaxed);
     }

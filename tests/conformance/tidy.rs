@@ -1,4 +1,4 @@
-//! What settled messages leave in the inbox of PostgreSQL, whose own vacuum comes once a minute.
+//! What settled messages leave behind: rows in the inbox of PostgreSQL, whose own vacuum comes once a minute, and the log of SQLite.
 
 use bytes::Bytes;
 use orderbox::store::Message;
@@ -31,4 +31,22 @@ async fn the_inbox_stays_small_however_much_passes_through_it() {
     let passed = ROUNDS * MESSAGES * BYTES as i64;
     assert!(passed > 100_000_000);
     assert!(largest < 60_000_000, "{largest} bytes for {passed} that passed through");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_of_sqlite_goes_into_the_file_while_somebody_writes() {
+    let database = Database::sqlite().expect("SQLite is built in");
+    let store = database.store().await;
+    let payload = Bytes::from(vec![b'x'; BYTES]);
+    let batch: Vec<Message> = (0..MESSAGES)
+        .map(|number| Message { payload: payload.clone(), ..message(number + 1, 1, "") })
+        .collect();
+    let settled = (batch.len() * BYTES) as u64;
+    ingest(&*store, &batch).await;
+    let size = || std::fs::metadata(database.file()).unwrap().len();
+    assert!(size() < settled, "it lies in the log yet");
+    let writer = database.sqlite_write_lock();
+    store.tidy().await.unwrap();
+    assert!(size() >= settled, "{} bytes in the file", size());
+    drop(writer);
 }

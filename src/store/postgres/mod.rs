@@ -17,7 +17,10 @@ mod report;
 mod settle;
 mod target;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -34,7 +37,7 @@ use super::{
     error::Failure,
     ledger::Shards,
     pool::{Pool, Session, call},
-    tidy::DeadBytes,
+    tidy::{self, SettledBytes},
 };
 
 /// READ COMMITTED: each statement sees what the others have committed while it waited for them.
@@ -114,6 +117,10 @@ impl Session for PgConnection {
     }
 }
 
+/// So many bytes are settled before the inbox is vacuumed: few enough that it stays well under 100 MB, and so many that a vacuum,
+/// which scans the indexes each time, costs a few percent of the rate at most.
+const VACUUM_AFTER: u64 = 24 << 20;
+
 /// A PostgreSQL database.
 #[derive(Debug)]
 pub(super) struct Postgres {
@@ -123,7 +130,7 @@ pub(super) struct Postgres {
     at_length: Pool<PgConnection>,
     timeout: Duration,
     shards: Shards,
-    dead_bytes: DeadBytes,
+    settled: SettledBytes,
 }
 
 impl Postgres {
@@ -136,7 +143,7 @@ impl Postgres {
             at_length: Pool::that_keeps_none(paced(Pace::AtLength)),
             timeout: options.timeout,
             shards: Shards::new(),
-            dead_bytes: DeadBytes::default(),
+            settled: SettledBytes::default(),
         }
     }
 }
@@ -200,7 +207,7 @@ impl Store for Postgres {
                     match settle::settle(&mut lease, batch, shard.number()).await {
                         Ok(Settled::Done(outcomes)) => {
                             let outcomes = lease.end_settle(outcomes).await?;
-                            self.dead_bytes.add(batch);
+                            self.settled.add(batch);
                             return Ok(outcomes);
                         }
                         Ok(Settled::Overtaken) => lease.roll_back().await?,
@@ -273,8 +280,9 @@ impl Store for Postgres {
         call!(self.readers, BEGIN_SNAPSHOT, gaps::gaps(limit))
     }
 
-    async fn tidy(&self) -> Result<u64> {
-        let Some(bytes) = self.dead_bytes.due() else { return Ok(0) };
+    async fn tidy(&self) -> Result<Duration> {
+        let Some(bytes) = self.settled.at_least(VACUUM_AFTER) else { return Ok(tidy::INTERVAL) };
+        let began = Instant::now();
         let mut lease = self.at_length.bounded(self.timeout, "tidy", self.at_length.lease()).await?;
         let size = self
             .at_length
@@ -283,8 +291,8 @@ impl Store for Postgres {
                 lease.end(size).await
             })
             .await?;
-        self.dead_bytes.tidied(bytes);
-        Ok(size)
+        self.settled.tidied(bytes);
+        Ok(tidy::until_next(began.elapsed(), size))
     }
 
     async fn aged(&self, what: Aging, age: Duration, after: i64, limit: usize) -> Result<Aged> {

@@ -39,6 +39,7 @@ use super::{
     error::Failure,
     ledger::Shards,
     pool::{Pool, Session, call},
+    tidy::SettledBytes,
 };
 
 /// Takes the write lock at once: a transaction that begins by reading may find that it can no longer write.
@@ -49,12 +50,20 @@ const BEGIN_READ: &str = "BEGIN";
 const PING: &str = "SELECT count(*) FROM sqlite_schema";
 
 /// - A commit that was answered is on disk.
-/// - A checkpoint is what costs most when uids are random; 10,000 pages share one (40 MiB of log).
+/// - A checkpoint holds the writer up, so [`Store::tidy`] does most of it beside the writer, which puts the rest into the file
+///   once the log has 40,000 pages (160 MiB) and then begins it anew.
 /// - A negative size of the cache is one in KiB: 64 MiB.
 const WRITER_PRAGMAS: &str = "
     PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;
-    PRAGMA wal_autocheckpoint = 10000; PRAGMA cache_size = -65536";
+    PRAGMA wal_autocheckpoint = 40000; PRAGMA cache_size = -65536";
 const READER_PRAGMAS: &str = "PRAGMA foreign_keys = ON; PRAGMA query_only = ON";
+
+/// Puts what the log has by now into the file, and keeps nobody from writing or reading meanwhile.
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+/// So many bytes are settled before that: some 4,000 pages of log, which take 10 to 30 ms.
+const CHECKPOINT_AFTER: u64 = 2 << 20;
+/// In which the fastest writer settles about as many.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A SQLite file.
 #[derive(Debug)]
@@ -64,6 +73,7 @@ pub(super) struct Sqlite {
     readers: Pool<SqliteSession>,
     timeout: Duration,
     shards: Shards,
+    settled: SettledBytes,
 }
 
 impl Sqlite {
@@ -83,6 +93,7 @@ impl Sqlite {
             writer,
             timeout: options.timeout,
             shards: Shards::new(),
+            settled: SettledBytes::default(),
         }
     }
 
@@ -136,10 +147,14 @@ impl Store for Sqlite {
         self.writer
             .bounded(self.timeout, "settle", async {
                 let shard = self.shards.take();
-                let batch = settle::Batch::of(batch);
+                let packed = settle::Batch::of(batch);
                 let mut lease = self.writer.begin(BEGIN_WRITE).await?;
-                match settle::settle(&mut lease, batch, shard.number()).await {
-                    Ok(outcomes) => lease.end_settle(outcomes).await,
+                match settle::settle(&mut lease, packed, shard.number()).await {
+                    Ok(outcomes) => {
+                        let outcomes = lease.end_settle(outcomes).await?;
+                        self.settled.add(batch);
+                        Ok(outcomes)
+                    }
                     Err(error) => lease.end(Err(error)).await,
                 }
             })
@@ -208,6 +223,20 @@ impl Store for Sqlite {
 
     async fn gaps(&self, limit: usize) -> Result<(i64, Vec<GapReport>)> {
         call!(self.readers, BEGIN_READ, gaps::gaps(limit))
+    }
+
+    async fn tidy(&self) -> Result<Duration> {
+        if let Some(bytes) = self.settled.at_least(CHECKPOINT_AFTER) {
+            self.readers
+                .bounded(AT_LENGTH, "tidy", async {
+                    let mut lease = self.readers.lease().await?;
+                    let done = lease.run(CHECKPOINT).await;
+                    lease.end(done).await
+                })
+                .await?;
+            self.settled.tidied(bytes);
+        }
+        Ok(CHECKPOINT_INTERVAL)
     }
 
     async fn aged(&self, what: Aging, age: Duration, after: i64, limit: usize) -> Result<Aged> {

@@ -59,7 +59,7 @@ async fn a_disk_that_lacks_the_room_that_is_asked_for_is_full() {
 #[tokio::test]
 async fn commits_are_synced_and_rows_refer_to_rows() {
     let (store, _folder) = store().await;
-    for (pragma, value) in [("synchronous", 2), ("foreign_keys", 1), ("wal_autocheckpoint", 10_000)] {
+    for (pragma, value) in [("synchronous", 2), ("foreign_keys", 1), ("wal_autocheckpoint", 40_000)] {
         let mut lease = store.writer.lease().await.expect("a connection");
         let found = lease
             .call(move |connection| {
