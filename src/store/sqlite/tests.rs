@@ -70,6 +70,13 @@ async fn commits_are_synced_and_rows_refer_to_rows() {
     }
 }
 
+/// Until SQLite 3.51.3 a checkpoint that ran while another connection began the log anew could lose what came next:
+/// <https://www.sqlite.org/wal.html#walresetbug>.
+#[test]
+fn two_connections_may_put_the_log_into_the_file_at_once() {
+    assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+}
+
 #[tokio::test]
 async fn a_call_waits_for_the_writer_no_longer_than_its_time() {
     let folder = tempfile::tempdir().expect("a temporary folder");
