@@ -54,12 +54,12 @@ pub(crate) const CHANGES_WINDOW: u32 = 3;
 /// The result of a call to the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// How long the calls may take that read or rewrite whole tables: [`Store::prepare`], [`Store::audit`], [`Store::tidy`].
+/// How long the calls may take whose work grows with what is stored: [`Store::prepare`], [`Store::audit`], [`Store::tidy`].
 const AT_LENGTH: Duration = Duration::from_secs(600);
 
 /// A database that holds the inbox, the orders, the dead letters and the ledger.
 ///
-/// Every call ends within `STORE_TIMEOUT`, but for those that may work on whole tables (a migration, an audit, a vacuum): these begin
+/// Every call ends within `STORE_TIMEOUT`, but for those that may work on whole tables (a migration, an audit, a vacuum, a checkpoint): these begin
 /// within it and end within ten minutes. One that does not is a [`Class::Transient`] error of unknown outcome, and its
 /// connection is closed, never reused. Every call may be repeated: see each for what a repetition finds.
 #[async_trait]
@@ -145,8 +145,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How many lost gaps are open, and the latest `limit`, open ones first.
     async fn gaps(&self, limit: usize) -> Result<(i64, Vec<GapReport>)>;
 
-    /// Does what the database would do later and all at once about what has been settled, when that is much, and answers when to
-    /// come again. Only the size of its files and its pace depend on it.
+    /// Does now, in small parts, what the database would do later and all at once for what has been settled, when that is much.
+    /// Answers how long to wait before the next call. Only the size of the database's files and its pace depend on it.
     async fn tidy(&self) -> Result<Duration> {
         Ok(tidy::INTERVAL)
     }

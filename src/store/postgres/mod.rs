@@ -16,11 +16,9 @@ mod record;
 mod report;
 mod settle;
 mod target;
+mod tidy;
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,7 +35,7 @@ use super::{
     error::Failure,
     ledger::Shards,
     pool::{Pool, Session, call},
-    tidy::{self, SettledBytes},
+    tidy::{INTERVAL, SettledBytes},
 };
 
 /// READ COMMITTED: each statement sees what the others have committed while it waited for them.
@@ -116,10 +114,6 @@ impl Session for PgConnection {
         Ok(Connection::ping(self).await?)
     }
 }
-
-/// So many bytes are settled before the inbox is vacuumed: few enough that it stays well under 100 MB, and so many that a vacuum,
-/// which scans the indexes each time, costs a few percent of the rate at most.
-const VACUUM_AFTER: u64 = 24 << 20;
 
 /// A PostgreSQL database.
 #[derive(Debug)]
@@ -281,18 +275,17 @@ impl Store for Postgres {
     }
 
     async fn tidy(&self) -> Result<Duration> {
-        let Some(bytes) = self.settled.at_least(VACUUM_AFTER) else { return Ok(tidy::INTERVAL) };
-        let began = Instant::now();
+        let Some(bytes) = self.settled.at_least(tidy::VACUUM_AFTER) else { return Ok(INTERVAL) };
         let mut lease = self.at_length.bounded(self.timeout, "tidy", self.at_length.lease()).await?;
-        let size = self
+        let pause = self
             .at_length
             .bounded(AT_LENGTH, "tidy", async {
-                let size = record::vacuum(&mut lease).await;
-                lease.end(size).await
+                let pause = tidy::vacuum(&mut lease).await;
+                lease.end(pause).await
             })
             .await?;
         self.settled.tidied(bytes);
-        Ok(tidy::until_next(began.elapsed(), size))
+        Ok(pause)
     }
 
     async fn aged(&self, what: Aging, age: Duration, after: i64, limit: usize) -> Result<Aged> {

@@ -41,10 +41,6 @@ const UPSERT_LEDGER: &str = "
 const TAKE_ROOM: &str = "
     INSERT INTO inbox (message_id, source, channel, sequence, published_at_ns, payload)
     VALUES ($1, 'http', 'room', 0, 0, $2)";
-/// Autovacuum comes once a minute at most, and finds a GB by then. A truncation would lock everybody out for a moment, for room
-/// that is needed again at once. Of several instances one vacuum at a time is enough.
-const VACUUM: &str = "VACUUM (TRUNCATE false, SKIP_LOCKED) inbox";
-const SIZE: &str = "SELECT pg_total_relation_size('inbox')";
 const POSTPONE: &str = "UPDATE inbox SET attempts = attempts + 1 WHERE id = $1 RETURNING attempts";
 
 /// See [`Store::record`](crate::store::Store::record).
@@ -133,13 +129,6 @@ pub(super) async fn take_room(connection: &mut PgConnection, bytes: usize) -> sq
     let payload: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(bytes).collect();
     let message_id = format!("room:{:032x}", fastrand::u128(..));
     sqlx::query(TAKE_ROOM).bind(message_id).bind(payload).execute(connection).await.map(drop)
-}
-
-/// Vacuums the inbox and answers its size in bytes, indexes included.
-pub(super) async fn vacuum(connection: &mut PgConnection) -> sqlx::Result<u64> {
-    sqlx::raw_sql(VACUUM).execute(&mut *connection).await?;
-    let size: i64 = sqlx::query_scalar(SIZE).fetch_one(connection).await?;
-    Ok(u64::try_from(size).unwrap_or_default())
 }
 
 /// See [`Store::postpone`](crate::store::Store::postpone).

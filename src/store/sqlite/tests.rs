@@ -59,8 +59,11 @@ async fn a_disk_that_lacks_the_room_that_is_asked_for_is_full() {
 #[tokio::test]
 async fn commits_are_synced_and_rows_refer_to_rows() {
     let (store, _folder) = store().await;
-    for (pragma, value) in [("synchronous", 2), ("foreign_keys", 1), ("wal_autocheckpoint", 40_000)] {
-        let mut lease = store.writer.lease().await.expect("a connection");
+    let of_both = [("synchronous", 2), ("foreign_keys", 1)];
+    let pragmas = of_both.map(|pragma| (&store.readers, pragma)).into_iter();
+    let pragmas = pragmas.chain(of_both.map(|pragma| (&store.writer, pragma)));
+    for (pool, (pragma, value)) in pragmas.chain([(&store.writer, ("wal_autocheckpoint", 40_000))]) {
+        let mut lease = pool.lease().await.expect("a connection");
         let found = lease
             .call(move |connection| {
                 Ok(connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))?)
