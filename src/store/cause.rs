@@ -32,9 +32,11 @@ impl Cause {
         }
     }
 
-    /// `true` when the connection may not write: PostgreSQL decides that when a session begins, SQLite when it opens the file.
+    /// `true` when the connection may not write: PostgreSQL decides that when a session begins, SQLite when it opens the file. Of a
+    /// checkpoint on such a connection it says only that a write has failed.
     pub(super) fn read_only(&self) -> bool {
-        self.code().is_some_and(|code| Ailment::of(&code) == Some(Ailment::ReadOnly))
+        const IOERR_WRITE: &str = "778";
+        self.code().is_some_and(|code| code == IOERR_WRITE || Ailment::of(&code) == Some(Ailment::ReadOnly))
     }
 
     pub(super) fn code(&self) -> Option<String> {
@@ -230,6 +232,19 @@ mod tests {
         ] {
             assert_eq!(classify_sqlstate(code, None), Class::Transient, "{code}");
         }
+    }
+
+    #[test]
+    fn a_connection_whose_checkpoint_cannot_write_is_not_kept() {
+        let failed = |code| {
+            Cause::Sqlite(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(code),
+                Some(String::new()),
+            ))
+        };
+        // READONLY, READONLY_DBMOVED, IOERR_WRITE; and IOERR, IOERR_READ, FULL.
+        assert!([8, 1032, 778].into_iter().all(|code| failed(code).read_only()));
+        assert!(![10, 266, 13].into_iter().any(|code| failed(code).read_only()));
     }
 
     #[test]

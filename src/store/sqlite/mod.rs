@@ -16,6 +16,7 @@ mod record;
 mod report;
 mod session;
 mod settle;
+mod tidy;
 
 #[cfg(test)]
 mod tests;
@@ -51,20 +52,14 @@ const PING: &str = "SELECT count(*) FROM sqlite_schema";
 
 /// - A commit that was answered is on disk.
 /// - A checkpoint holds the writer up, so [`Store::tidy`] does most of it beside the writer, which puts the rest into the file
-///   once the log has 40,000 pages (160 MiB) and then begins it anew.
+///   once the log has 40,000 pages (160 MiB) and then begins it anew; one that a long snapshot has made larger than 256 MiB is cut
+///   to that.
 /// - A negative size of the cache is one in KiB: 64 MiB.
 const WRITER_PRAGMAS: &str = "
     PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;
-    PRAGMA wal_autocheckpoint = 40000; PRAGMA cache_size = -65536";
+    PRAGMA wal_autocheckpoint = 40000; PRAGMA journal_size_limit = 268435456; PRAGMA cache_size = -65536";
 /// A reader puts the log into the file as well, and syncs both: see [`Store::tidy`].
 const READER_PRAGMAS: &str = "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA query_only = ON";
-
-/// Puts what the log has by now into the file, and keeps nobody from writing or reading meanwhile.
-const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
-/// So many bytes are settled at least before that: 2,000 to 3,000 pages of log.
-const CHECKPOINT_AFTER: u64 = 2 << 20;
-/// In which the fastest writer settles twice as many, for 10 to 30 ms of a checkpoint.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A SQLite file.
 #[derive(Debug)]
@@ -227,18 +222,20 @@ impl Store for Sqlite {
     }
 
     async fn tidy(&self) -> Result<Duration> {
-        if let Some(bytes) = self.settled.at_least(CHECKPOINT_AFTER) {
+        if let Some(bytes) = self.settled.at_least(tidy::CHECKPOINT_AFTER) {
             let mut lease = self.readers.bounded(self.timeout, "tidy", self.readers.lease()).await?;
-            self.readers
+            let all = self
+                .readers
                 .bounded(AT_LENGTH, "tidy", async {
-                    // While the writer is at it, nothing is done and nothing is left to do.
-                    let done = lease.run(CHECKPOINT).await;
-                    lease.end(done).await
+                    let all = tidy::checkpoint(&mut lease).await;
+                    lease.end(all).await
                 })
                 .await?;
-            self.settled.tidied(bytes);
+            if all {
+                self.settled.tidied(bytes);
+            }
         }
-        Ok(CHECKPOINT_INTERVAL)
+        Ok(tidy::CHECKPOINT_INTERVAL)
     }
 
     async fn aged(&self, what: Aging, age: Duration, after: i64, limit: usize) -> Result<Aged> {
