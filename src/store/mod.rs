@@ -59,8 +59,8 @@ const AT_LENGTH: Duration = Duration::from_secs(600);
 
 /// A database that holds the inbox, the orders, the dead letters and the ledger.
 ///
-/// Every call ends within `STORE_TIMEOUT`, but for those that may work on whole tables (a migration, an audit, a vacuum, a checkpoint): these begin
-/// within it and end within ten minutes. One that does not is a [`Class::Transient`] error of unknown outcome, and its
+/// Every call ends within `STORE_TIMEOUT`, but for those whose work grows with what is stored (a migration, an audit, a vacuum, a
+/// checkpoint): these begin within it and end within ten minutes. One that does not is a [`Class::Transient`] error of unknown outcome, and its
 /// connection is closed, never reused. Every call may be repeated: see each for what a repetition finds.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {

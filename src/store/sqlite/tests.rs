@@ -62,7 +62,8 @@ async fn commits_are_synced_and_rows_refer_to_rows() {
     let of_both = [("synchronous", 2), ("foreign_keys", 1)];
     let pragmas = of_both.map(|pragma| (&store.readers, pragma)).into_iter();
     let pragmas = pragmas.chain(of_both.map(|pragma| (&store.writer, pragma)));
-    for (pool, (pragma, value)) in pragmas.chain([(&store.writer, ("wal_autocheckpoint", 40_000))]) {
+    let of_the_writer = [("wal_autocheckpoint", 40_000), ("journal_size_limit", 256 << 20)];
+    for (pool, (pragma, value)) in pragmas.chain(of_the_writer.map(|pragma| (&store.writer, pragma))) {
         let mut lease = pool.lease().await.expect("a connection");
         let found = lease
             .call(move |connection| {
